@@ -1,0 +1,48 @@
+# `make` lists the targets. PYTHON=… picks another Python than the first 3.12 or 3.11 found.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-kafka lint bench kafka clean
+
+FOR ?= 60s
+ARGS ?=
+PORT ?= 9092
+BIN := .venv/bin
+
+help: ## list the targets
+	@echo 'Tagstream: every user'"'"'s tags and segments, true event by event.'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
+
+setup: .venv/.ready ## make .venv with .venv/bin/tagstream and all that the tests need
+
+demo: .venv/.ready ## a shop's live traffic and what happens to its users, for FOR=60s
+	@$(BIN)/tagstream demo --for $(FOR) $(ARGS)
+
+test: .venv/.ready ## all tests but those that need Apache Kafka
+	@$(BIN)/python -m pytest -m 'not kafka' $(ARGS)
+
+test-kafka: .venv/.ready ## the tests on Apache Kafka itself (needs Java 17 and Maven)
+	@deploy/kafka/fetch
+	@$(BIN)/python -m pytest -m kafka $(ARGS)
+
+lint: .venv/.ready ## ruff, mypy strict, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/.ready ## measure the engine and a worker beside a bare pipeline
+	@$(BIN)/tagstream bench $(ARGS)
+
+kafka: ## run Apache Kafka on 127.0.0.1:PORT=9092 until Ctrl-C (needs Java 17 and Maven)
+	@deploy/kafka/fetch
+	@exec deploy/kafka/start $(PORT) $$(($(PORT) + 1))
+
+clean: ## remove what the other targets made
+	@rm -rf .venv .kafka .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: pyproject.toml constraints.txt
+	@deploy/make-venv .venv '$(PYTHON)'
+	@touch $@

@@ -1,0 +1,225 @@
+"""Resolved expressions over columns of users: how the tags of many messages are computed at once.
+
+The same semantics as the reference interpreter: doubles, left to right, a result that is not finite is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from rules.aggregates import UNITS
+from rules.compile import cut_text
+from rules.nodes import (
+    Aggregate,
+    Among,
+    And,
+    Arithmetic,
+    BooleanValue,
+    Compare,
+    DurationValue,
+    Has,
+    Kind,
+    Negate,
+    Node,
+    Not,
+    NumberValue,
+    Or,
+    Property,
+    TagName,
+    TextValue,
+    Trait,
+    kind_of,
+)
+from rules.tables import FLAG, MISSING, NOT_YET_MS, NUMBER, TEXT, VALUE_KINDS, Float64, Int32, Int64, UInt8
+
+__all__ = ["Column", "Features", "column_of", "values_of"]
+
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What n users (or one user at n moments) amount to; `aggregates` and `traits` name the columns.
+
+    moment: `(n,)` ms.  value: `(n, A)` counts, units, or times of newest / oldest events.
+    trait_kind, trait_number, trait_text: `(n, T)`, texts as numbers of `text_of`.
+    """
+
+    aggregates: dict[Aggregate, int]
+    traits: dict[str, int]
+    moment: Int64
+    value: Int64
+    trait_kind: UInt8
+    trait_number: Float64
+    trait_text: Int32 | Int64
+    text_of: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`(n,)` values and which of them are known; the others are missing and their values mean nothing."""
+
+    values: npt.NDArray[Any]
+    known: Booleans
+
+
+def values_of(node: Node, features: Features) -> list[object]:
+    """The expression's value for each row as plain data: numbers, strings, booleans, durations in ms, missing None."""
+    if isinstance(node, Trait) and node.kind is Kind.ANY:
+        return _any_trait(node, features)
+    column = column_of(node, features)
+    values = column.values.tolist()
+    if column.known.all():
+        return list(values)
+    return [value if known else None for value, known in zip(values, column.known.tolist(), strict=True)]
+
+
+def _any_trait(node: Trait, features: Features) -> list[object]:
+    index = features.traits[node.name]
+    kinds, numbers = features.trait_kind[:, index].tolist(), features.trait_number[:, index].tolist()
+    found: list[object] = []
+    for kind, number, text in zip(kinds, numbers, features.trait_text[:, index].tolist(), strict=True):
+        if kind == NUMBER:
+            found.append(number)
+        elif kind == TEXT:
+            found.append(features.text_of(text))
+        else:
+            found.append(bool(number) if kind == FLAG else None)
+    return found
+
+
+def column_of(node: Node, features: Features) -> Column:
+    """The expression over all rows; a condition's values are booleans, unknown where it is neither true nor false."""
+    count = len(features.moment)
+    match node:
+        case NumberValue(value=number):
+            return Column(np.full(count, float(number)), np.ones(count, np.bool_))
+        case BooleanValue(value=flag):
+            return Column(np.full(count, flag), np.ones(count, np.bool_))
+        case DurationValue(ms=ms):
+            return Column(np.full(count, ms, np.int64), np.ones(count, np.bool_))
+        case TextValue(value=text):
+            return Column(np.full(count, cut_text(text), np.object_), np.ones(count, np.bool_))
+        case Aggregate():
+            return _aggregate(node, features)
+        case Trait():
+            return _trait(node, features)
+        case Negate(operand=operand):
+            inner = column_of(operand, features)
+            return Column(-inner.values, inner.known)
+        case Arithmetic():
+            return _arithmetic(node, features)
+        case Compare(operator=operator, left=left, right=right):
+            return _compare(operator, column_of(left, features), column_of(right, features))
+        case Among(operand=operand, choices=choices, negated=negated):
+            inner = column_of(operand, features)
+            same = np.zeros(count, np.bool_)
+            for choice in choices:
+                same |= np.asarray(inner.values == column_of(choice, features).values, np.bool_)
+            return Column(same != negated, inner.known)
+        case Has(operand=operand):
+            return Column(_presence(operand, features), np.ones(count, np.bool_))
+        case Not(operand=operand):
+            inner = column_of(operand, features)
+            return Column(~inner.values, inner.known)
+        case And(operands=operands):
+            return _all([column_of(operand, features) for operand in operands])
+        case Or(operands=operands):
+            inverse = _all([Column(~inner.values, inner.known) for inner in _columns(operands, features)])
+            return Column(~inverse.values, inverse.known)
+        case Property() | TagName():
+            raise TypeError(f"{type(node).__name__} has no value for a user")
+        case _:
+            assert_never(node)
+
+
+def _columns(nodes: Sequence[Node], features: Features) -> list[Column]:
+    return [column_of(node, features) for node in nodes]
+
+
+def _aggregate(node: Aggregate, features: Features) -> Column:
+    values = features.value[:, features.aggregates[node]]
+    match node.function:
+        case "count":
+            return Column(values, np.ones(len(values), np.bool_))
+        case "sum":
+            return Column(values.astype(np.float64) / UNITS, np.ones(len(values), np.bool_))
+        case _:
+            return Column(features.moment - values, values != NOT_YET_MS)
+
+
+def _trait(node: Trait, features: Features) -> Column:
+    index = features.traits[node.name]
+    kinds = features.trait_kind[:, index]
+    match node.kind:
+        case Kind.NUMBER:
+            values: npt.NDArray[Any] = features.trait_number[:, index]
+        case Kind.BOOLEAN:
+            values = features.trait_number[:, index] != 0
+        case _:
+            texts = [features.text_of(text) for text in features.trait_text[:, index].tolist()]
+            values = np.array([*texts, None], np.object_)[:-1]
+    return Column(values, kinds == VALUE_KINDS[node.kind])
+
+
+def _presence(node: Node, features: Features) -> Booleans:
+    if isinstance(node, Trait) and node.kind is Kind.ANY:
+        present: Booleans = features.trait_kind[:, features.traits[node.name]] != MISSING
+        return present
+    return column_of(node, features).known
+
+
+def _arithmetic(node: Arithmetic, features: Features) -> Column:
+    left, right = column_of(node.left, features), column_of(node.right, features)
+    known = left.known & right.known
+    if kind_of(node) is Kind.DURATION:
+        signed = right.values if node.operator == "+" else -right.values
+        return Column(left.values + signed, known)
+    first, second = left.values.astype(np.float64), right.values.astype(np.float64)
+    with np.errstate(all="ignore"):
+        match node.operator:
+            case "+":
+                result = first + second
+            case "-":
+                result = first - second
+            case "*":
+                result = first * second
+            case _:
+                result = first / second
+    finite = np.isfinite(result)
+    return Column(np.where(finite, result, 0.0), known & finite)
+
+
+def _compare(operator: str, left: Column, right: Column) -> Column:
+    known = left.known & right.known
+    first, second = left.values, right.values
+    if first.dtype.kind in "if" and second.dtype.kind in "if" and first.dtype != second.dtype:
+        first, second = first.astype(np.float64), second.astype(np.float64)
+    match operator:
+        case "==":
+            verdict = first == second
+        case "!=":
+            verdict = first != second
+        case "<":
+            verdict = first < second
+        case "<=":
+            verdict = first <= second
+        case ">":
+            verdict = first > second
+        case _:
+            verdict = first >= second
+    return Column(np.asarray(verdict, np.bool_), known)
+
+
+def _all(parts: Sequence[Column]) -> Column:
+    """Kleene's and: false where some part is, else unknown where some part is, else true."""
+    true, false = np.ones_like(parts[0].known), np.zeros_like(parts[0].known)
+    for part in parts:
+        true &= part.known & part.values
+        false |= part.known & ~part.values
+    return Column(true, true | false)

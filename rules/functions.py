@@ -1,0 +1,64 @@
+"""The functions of the language: their arguments, and the words that no tag or segment may be named.
+
+A function comes in here first; then in `rules.calls` (its node), `rules.nodes` and `rules.types` (its type), and then
+in the reference and the engine.
+"""
+
+from __future__ import annotations
+
+import keyword
+from dataclasses import dataclass
+
+__all__ = ["FUNCTIONS", "FUNCTIONS_TO_COME", "RESERVED_WORDS", "Function"]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """How a function is called: what comes by place, how much of it must, and what comes by name."""
+
+    name: str
+    places: tuple[str, ...]
+    required: int
+    keywords: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """The call as documentation writes it, such as `count(event?, last=?, where=?)`."""
+        places = [place if number < self.required else f"{place}?" for number, place in enumerate(self.places)]
+        return f"{self.name}({', '.join([*places, *(f'{word}=?' for word in self.keywords)])})"
+
+
+FUNCTIONS = {
+    function.name: function
+    for function in (
+        Function("count", ("event",), 0, ("last", "where")),
+        Function("sum", ("event", "property"), 2, ("last", "where")),
+        Function("since", ("event",), 0),
+        Function("since_first", ("event",), 0),
+        Function("trait", ("name",), 1),
+        Function("property", ("name",), 1),
+        Function("has", ("value",), 1),
+    )
+}
+
+FUNCTIONS_TO_COME = frozenset(
+    {
+        "mean",
+        "min",
+        "max",
+        "distinct",
+        "top",
+        "latest",
+        "top_hour",
+        "in_segment",
+        "level",
+        "cluster",
+        "score",
+        "quantile",
+    }
+)
+
+# Python's keywords are among them: the parser is Python's, and a tag named `class` could never be read.
+RESERVED_WORDS = frozenset(
+    {*FUNCTIONS, *FUNCTIONS_TO_COME, *(word.lower() for word in keyword.kwlist), "true", "false", "none", "always"}
+)

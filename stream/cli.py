@@ -1,0 +1,95 @@
+"""`tagstream`, the command line: every command, in the order in which a newcomer needs them.
+
+Each command lives in `stream/commands/`, which imports what is heavy only when the command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from stream.commands import (
+    bench,
+    check,
+    demo,
+    doctor,
+    lag,
+    members,
+    profile,
+    replay,
+    topics,
+    up,
+    watch,
+    worker,
+)
+from stream.commands.outcome import INTERRUPTED, one_outcome
+
+__all__ = ["app", "main"]
+
+_PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Start": {"demo": demo.demo, "up": up.up, "worker": worker.worker},
+    "Rules": {"check": check.check, "replay": replay.replay},
+    "Look": {"profile": profile.profile, "members": members.members, "watch": watch.watch},
+    "Operate": {"lag": lag.lag, "doctor": doctor.doctor, "bench": bench.bench},
+}
+
+
+class _Group(TyperGroup):
+    """All commands under one way of ending: expected errors become a sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with one_outcome():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    name="tagstream",
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Keeps every user's tags and segments true, event by event, and tells who entered and who left.\n\n"
+    "Start with [bold]tagstream demo[/bold]. While it or [bold]tagstream up[/bold] runs, the other commands work "
+    "in a second terminal without any setting.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"tagstream {version('tagstream')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+for _panel, _commands in _PANELS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
+app.add_typer(topics.app, name="topics", rich_help_panel="Operate")
+
+
+def main() -> None:
+    """What the script `tagstream` runs. Ends the process with the command's exit code."""
+    try:
+        app(prog_name="tagstream")
+    except KeyboardInterrupt:  # between the parts that handle it themselves
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`tagstream check`: is a catalog right, and if not, everything that is wrong with it and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream.commands.outcome import REFUSED
+from stream.commands.output import colour, print_json, print_line
+
+if TYPE_CHECKING:
+    from rules.catalog import Catalog
+    from rules.errors import CatalogProblem
+
+__all__ = ["check"]
+
+
+def check(
+    catalogs: Annotated[list[str], typer.Argument(metavar="C...", help="Catalogs: files, or names of packs.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say whether catalogs are right, and all that is wrong with them, each with its place.
+
+    Exit code 0 when all are right (warnings are not errors), 2 when one is not.
+    """
+    from rules.catalog import load_catalog
+    from rules.errors import CatalogError
+
+    reports = []
+    for source in catalogs:
+        catalog: Catalog | None = None
+        try:
+            catalog = load_catalog(source)
+            problems = tuple(catalog.warnings)
+        except CatalogError as error:
+            problems = tuple(error.problems)
+        reports.append(_report(source, catalog, problems))
+        if not as_json:
+            _print(source, catalog, problems)
+    if as_json:
+        print_json(reports)
+    if not all(report["ok"] for report in reports):
+        raise typer.Exit(REFUSED)
+
+
+def _report(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem, ...]) -> dict[str, object]:
+    return {
+        "source": source,
+        "ok": catalog is not None,
+        "catalog": catalog.name if catalog else None,
+        "version": catalog.version if catalog else None,
+        "tags": list(catalog.tags) if catalog else [],
+        "segments": list(catalog.segments) if catalog else [],
+        "problems": [asdict(problem) for problem in problems],
+    }
+
+
+def _print(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem, ...]) -> None:
+    for problem in problems:
+        print_line(str(problem))
+    if catalog is None:
+        errors = [problem for problem in problems if problem.severity == "error"]
+        print_line(f"{colour('wrong', 'red')}  {source}: {_count(errors, 'error')}")
+    else:
+        print_line(
+            f"{colour('ok', 'green')}  {source}: {catalog.name}, version {catalog.version}, "
+            f"{_count(catalog.tags, 'tag')}, {_count(catalog.segments, 'segment')}"
+        )
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

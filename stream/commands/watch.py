@@ -1,0 +1,119 @@
+"""`tagstream watch`: who enters and leaves, live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream.commands.output import colour, moment, note, print_json_line, print_line, span, value_text
+
+if TYPE_CHECKING:
+    from stream.embedded import Addresses
+    from stream.settings import Settings
+    from tagstream import Change
+
+__all__ = ["watch"]
+
+_POLL_MS = 200
+_CONNECT_S = 5.0
+_STYLES = {"entered": "green", "exited": "red"}
+
+
+def watch(
+    segments: Annotated[
+        list[str] | None, typer.Option("--segment", "-s", metavar="SEGMENT", help="Only this one. May be repeated.")
+    ] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the oldest change that is kept, not with the next.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Leave after so many changes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print changes as on the topic, one a line.")] = False,
+) -> None:
+    """Print changes of segments as they are published, until Ctrl-C.
+
+    Reads beside everybody else: it joins no consumer group and commits nothing.
+    """
+    import json
+
+    from stream.embedded import resolve_addresses
+    from stream.settings import load_settings
+    from tagstream import InvalidMessageError, parse_change
+
+    settings = load_settings()
+    addresses = resolve_addresses(settings, redis_needed=False)
+    wanted = None if segments is None else {segment.encode() for segment in segments}
+    shown = 0
+    with _reader(settings, addresses, from_start=from_start) as records:
+        note(f"Watching {settings.segment_changes_topic} at {addresses.kafka}. Ctrl-C ends it.")
+        for record in records:
+            if wanted is not None and dict(record.headers).get("segment") not in wanted:
+                continue
+            try:
+                change = parse_change(record.value or b"")
+            except InvalidMessageError as error:
+                note(f"partition {record.partition}, offset {record.offset}: {error}")
+                continue
+            if as_json:
+                print_json_line(json.loads(record.value))
+            else:
+                print_line(_line(change))
+            shown += 1
+            if shown == limit:
+                return
+
+
+@contextmanager
+def _reader(settings: Settings, addresses: Addresses, *, from_start: bool) -> Iterator[Iterator[Any]]:
+    """Kafka records of the changes' topic, all partitions, endless. Raises the errors of `tagstream`."""
+    from kafka import KafkaConsumer, TopicPartition
+
+    from tagstream.connection import ask_about_topic, bootstrap_list
+
+    brokers = bootstrap_list(addresses.kafka)
+    client = f"tagstream-watch-{settings.app}"
+    topic = settings.segment_changes_topic
+    facts = ask_about_topic(brokers, topic, timeout_s=_CONNECT_S, options={}, client_id=client)
+    consumer = KafkaConsumer(
+        bootstrap_servers=brokers,
+        client_id=client,
+        group_id=None,
+        enable_auto_commit=False,
+        # The embedded broker knows no transactions worth waiting for, and its readers of committed ones may hang.
+        isolation_level="read_uncommitted" if addresses.embedded else "read_committed",
+    )
+    try:
+        partitions = [TopicPartition(topic, partition) for partition in range(facts.partition_count)]
+        consumer.assign(partitions)
+        if from_start:
+            consumer.seek_to_beginning()
+        else:
+            consumer.seek_to_end()
+            for partition in partitions:
+                consumer.position(partition)  # asks now: what is published from here on is shown
+        yield _records(consumer)
+    finally:
+        consumer.close()
+
+
+def _records(consumer: Any) -> Iterator[Any]:
+    while True:
+        batches = consumer.poll(timeout_ms=_POLL_MS)
+        records = [record for batch in batches.values() for record in batch]
+        records.sort(key=lambda record: record.timestamp)  # across partitions; stable within each
+        yield from records
+
+
+def _line(change: Change) -> str:
+    """One change for people: when, who, what, why, and the tags that the condition read."""
+    from tagstream import SegmentExited
+
+    what = "entered" if change.entered else "exited" if change.exited else change.type
+    stayed = f" after {span(change.stayed_ms)}" if isinstance(change, SegmentExited) else ""
+    tags = " ".join(f"{name}={value_text(value)}" for name, value in change.tags.items())
+    when = moment(round(change.time.timestamp() * 1000))
+    what = colour(what, _STYLES.get(what, "bold"))
+    rest = colour(f"({change.cause})  {tags}".rstrip(), "dim")
+    return f"{colour(when, 'dim')}  {change.user}  {what} {change.segment or ''}{stayed}  {rest}"

@@ -1,0 +1,229 @@
+"""The demo on screen: a view that lives on a terminal, and plain lines without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, Group, RenderableType
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from stream.demo.labels import Labels, span_text
+from stream.demo.tally import Moves, SeenChange, Snapshot, percentile_ms
+
+__all__ = ["LinesView", "Moment", "TerminalView", "View", "new_view"]
+
+_BARS: Final = " ▁▂▃▄▅▆▇█"
+_KIND_STYLES: Final = {"demographic": "magenta", "value": "yellow", "behaviour": "cyan", "interest": "green"}
+_LINE_EVERY_S: Final = 5.0
+_NARROW: Final = 112  # columns; below, the Chinese titles and the kind are left out
+_FRAMES_A_SECOND: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a view shows of one moment. `left_s` None: the live part has not begun."""
+
+    snapshot: Snapshot
+    shop_ms: int
+    speed: float
+    left_s: float | None
+    stage: str
+
+
+class View(Protocol):
+    """A context manager that is shown one moment after the other."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self, moment: Moment) -> None:
+        """Show a moment. Quick; called a few times a second."""
+        ...
+
+
+def new_view(labels: Labels, console: Console) -> View:
+    """The view that suits the console."""
+    return TerminalView(labels, console) if console.is_terminal else LinesView(labels, console)
+
+
+class LinesView:
+    """A line every few seconds, with what has moved since the last one."""
+
+    def __init__(self, labels: Labels, console: Console) -> None:
+        self._labels = labels
+        self._console = console
+        self._stage = ""
+        self._shown_s = -_LINE_EVERY_S
+        self._moves: dict[str, Moves] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def show(self, moment: Moment) -> None:
+        """Print a new stage at once; in the live part, a line every five seconds."""
+        snapshot = moment.snapshot
+        if moment.stage != self._stage:
+            self._stage = moment.stage
+            self._print(f"… {moment.stage}")
+        if snapshot.live_s is None or snapshot.live_s - self._shown_s < _LINE_EVERY_S:
+            return
+        self._shown_s = snapshot.live_s
+        self._print(
+            f"{self._labels.moment(moment.shop_ms)}  {snapshot.event_rate:,.0f} events/s  "
+            f"{snapshot.change_rate:,.0f} changes/s ({snapshot.live_by_time:,} by time so far)  "
+            f"latency {_latency(snapshot.recent_s)}  dead letters {sum(snapshot.dead_letters.values())}"
+        )
+        moved = sorted(snapshot.moves, key=lambda name: self._since(name, snapshot.moves[name]), reverse=True)[:3]
+        for name in moved:
+            before, now = self._moves.get(name, Moves()), snapshot.moves[name]
+            self._print(
+                f"    {self._labels.english(name)}: {snapshot.sizes.get(name, 0):,} members, "
+                f"+{now.entered - before.entered} −{now.exited - before.exited}"
+            )
+        if snapshot.by_time:
+            self._print(f"    by time: {_sentence(self._labels, snapshot.by_time[-1])}")
+        self._moves = snapshot.moves
+
+    def _since(self, name: str, moves: Moves) -> int:
+        return moves.total - self._moves.get(name, Moves()).total
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class TerminalView:
+    """A full-screen picture, drawn anew a few times a second."""
+
+    def __init__(self, labels: Labels, console: Console) -> None:
+        self._labels = labels
+        self._console = console
+        self._live = Live(console=console, screen=True, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def show(self, moment: Moment) -> None:
+        """Draw the moment."""
+        self._live.update(self.picture(moment), refresh=True)
+
+    def picture(self, moment: Moment) -> RenderableType:
+        """The whole screen."""
+        wide = self._console.width >= _NARROW
+        rows = max(self._console.height - 8, 4)
+        body = Layout()
+        segments = Panel(self._segments(moment.snapshot, rows - 1, wide=wide), title="Segments", border_style="dim")
+        changes = Panel(self._changes(moment.snapshot, rows), title="Last changes", border_style="dim")
+        body.split_row(Layout(segments, ratio=6 if wide else 5), Layout(changes, ratio=5))
+        picture = Layout()
+        picture.split_column(Layout(self._head(moment), size=6), body)
+        return picture
+
+    def _head(self, moment: Moment) -> RenderableType:
+        snapshot = moment.snapshot
+        title = Text.assemble(
+            ("Tagstream ", "bold"),
+            (f" {self._labels.moment(moment.shop_ms)} in the shop ", "bold reverse"),
+            f"  1 s here is {span_text(int(moment.speed * 1000))} there",
+        )
+        if moment.left_s is None:
+            title.append(f"   {moment.stage} …", "yellow")
+        else:
+            title.append(f"   {moment.left_s:.0f} s left (Ctrl-C ends)", "dim")
+        numbers = Table.grid(padding=(0, 3))
+        numbers.add_row(
+            Text.assemble(("events/s ", "dim"), (f"{snapshot.event_rate:>6,.0f} ", "bold"), self._curve(snapshot)),
+            Text.assemble(("event to change ", "dim"), (_latency(snapshot.recent_s), "bold green")),
+        )
+        by_time = f"{snapshot.live_by_time:,} of {snapshot.live_changes:,} by time alone"
+        numbers.add_row(
+            Text.assemble(
+                ("events ", "dim"), f"{snapshot.sent:,} ", (f"({snapshot.past:,} of them the shop's past)", "dim")
+            ),
+            Text.assemble(("changes/s ", "dim"), f"{snapshot.change_rate:,.0f}  ", (by_time, "yellow")),
+        )
+        letters = ", ".join(f"{reason} {count}" for reason, count in sorted(snapshot.dead_letters.items()))
+        return Panel(
+            Group(title, numbers, Text.assemble(("dead letters ", "dim"), (letters or "none", "red"))),
+            border_style="dim",
+        )
+
+    def _curve(self, snapshot: Snapshot) -> Text:
+        """The rate of the last seconds as little bars: night and day of the shop."""
+        rates = snapshot.event_rates[-24:]
+        top = max(rates, default=0.0) or 1.0
+        return Text("".join(_BARS[round(rate / top * (len(_BARS) - 1))] for rate in rates), style="blue")
+
+    def _segments(self, snapshot: Snapshot, rows: int, *, wide: bool) -> Table:
+        names = list(self._labels.segments)
+        if len(names) > rows:  # the ones that move, in catalog order
+            kept = sorted(names, key=lambda name: snapshot.moves.get(name, Moves()).total, reverse=True)[:rows]
+            names = [name for name in names if name in kept]
+        table = Table(box=None, expand=True, padding=(0, 1), show_edge=False, header_style="dim")
+        if wide:
+            table.add_column("", no_wrap=True)
+        table.add_column("", no_wrap=True, ratio=1)
+        for heading in ("members", "in", "out", "by time"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for name in names:
+            label, moves = self._labels.segments[name], snapshot.moves.get(name, Moves())
+            by_time = moves.entered_by_time + moves.exited_by_time
+            cells: list[RenderableType] = [Text(label.chinese, style="dim")] if wide else []
+            cells += [
+                Text(label.english, style=_KIND_STYLES.get(label.kind, "white")),
+                Text(f"{snapshot.sizes.get(name, 0):,}", style="bold"),
+                _count(moves.entered, "green"),
+                _count(moves.exited, "red"),
+                _count(by_time, "yellow"),
+            ]
+            table.add_row(*cells)
+        return table
+
+    def _changes(self, snapshot: Snapshot, rows: int) -> Table:
+        table = Table(box=None, expand=True, padding=(0, 1), show_edge=False, show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, ratio=1)
+        for change in reversed(snapshot.last[-rows:]):
+            style = "bold yellow" if change.by_time else ""
+            table.add_row(
+                Text(self._labels.moment(change.at_ms)[-5:], style=style or "dim"),
+                Text(_fitted(change.user, 16), style=style),
+                Text("→" if change.entered else "←", style="green" if change.entered else "red"),
+                Text(self._labels.english(change.segment) + (" (time)" if change.by_time else ""), style=style),
+            )
+        return table
+
+
+def _count(count: int, style: str) -> Text:
+    return Text(f"{count:,}" if count else "", style=style)
+
+
+def _fitted(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+
+
+def _latency(latencies_s: tuple[float, ...]) -> str:
+    middle, worst = percentile_ms(latencies_s, 0.5), percentile_ms(latencies_s, 0.99)
+    return "–" if middle is None or worst is None else f"p50 {middle:.0f} ms  p99 {worst:.0f} ms"
+
+
+def _sentence(labels: Labels, change: SeenChange) -> str:
+    what = "entered" if change.entered else "left"
+    stayed = "" if change.stayed_ms is None else f" after {span_text(change.stayed_ms)}"
+    tags = labels.tags(change)
+    return f"{change.user} {what} “{labels.english(change.segment)}”{stayed}" + (f" ({tags})" if tags else "")

@@ -1,0 +1,124 @@
+"""What the demo has shown, in words and numbers, when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stream.demo.labels import Labels, span_text
+from stream.demo.tally import Moves, SeenChange, Snapshot, percentile_ms
+
+__all__ = ["Run", "print_summary"]
+
+_MOST_MOVED: Final = 8
+_EXAMPLES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the demo. `live_ms`, `end_ms`: the shop's time when the live part began and ended."""
+
+    snapshot: Snapshot
+    latencies_s: tuple[float, ...]
+    live_ms: int
+    end_ms: int
+    lasted_s: float
+    seed: int
+
+
+def print_summary(run: Run, labels: Labels, console: Console) -> None:
+    """Print it: what happened, the segments, what time alone has done, what to try next."""
+    console.print()
+    console.print(Text("What has just happened", style="bold"))
+    facts = Table.grid(padding=(0, 2))
+    for name, text in _facts(run, labels):
+        facts.add_row(Text(f"  {name}", style="dim"), Text(text))
+    console.print(facts)
+    console.print()
+    console.print(Text("Segments", style="bold"), Text("(in and out during the live part)", style="dim"))
+    console.print(_segments(run.snapshot, labels))
+    examples = list(_by_time(run.snapshot.by_time))
+    if examples:
+        console.print()
+        console.print(
+            Text("Time alone did this", style="bold"), Text("no event came, and each moment is exact", style="dim")
+        )
+        for change in examples:
+            console.print(Text(f"  {_story(change, labels)}"), soft_wrap=True)
+    console.print()
+    console.print(Text("Try next", style="bold"))
+    for command, why in _next_steps(run):
+        console.print(Text.assemble("  ", (command, "cyan"), f"   {why}"), soft_wrap=True)
+
+
+def _facts(run: Run, labels: Labels) -> Iterator[tuple[str, str]]:
+    seen = run.snapshot
+    days = f"{labels.day(run.live_ms)} to {labels.day(run.end_ms)}"
+    yield "the shop's time", f"{days}: {span_text(run.end_ms - run.live_ms)} in {run.lasted_s:.0f} s"
+    live = seen.sent - seen.past
+    rate = live / max(run.lasted_s, 0.001)
+    yield "events", f"{seen.sent:,} sent: {seen.past:,} of the shop's past, then {live:,} live, {rate:,.0f} a second"
+    share = seen.live_by_time / max(seen.live_changes, 1)
+    live_changes = f"{seen.live_changes:,} of them live, and {share:.0%} of these by time alone"
+    yield "changes", f"{seen.changes:,} received, {live_changes}"
+    middle, worst = percentile_ms(run.latencies_s, 0.5), percentile_ms(run.latencies_s, 0.99)
+    if middle is not None and worst is not None:
+        measured = f"p50 {middle:.0f} ms, p99 {worst:.0f} ms (of {len(run.latencies_s):,} changes)"
+        yield "latency", f"from sending an event to having its change in hand: {measured}"
+    letters = ", ".join(f"{count} {reason}" for reason, count in sorted(seen.dead_letters.items()))
+    yield "dead letters", letters or "none"
+
+
+def _segments(snapshot: Snapshot, labels: Labels) -> Table:
+    """All segments, the most moved first."""
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table.add_column("")
+    table.add_column("")
+    for heading in ("members", "in", "out", "by time"):
+        table.add_column(heading, justify="right")
+    moves = snapshot.moves
+    for name in sorted(labels.segments, key=lambda name: -moves.get(name, Moves()).total):
+        label, moved = labels.segments[name], moves.get(name, Moves())
+        table.add_row(
+            Text(label.english),
+            Text(label.chinese, style="dim"),
+            f"{snapshot.sizes.get(name, 0):,}",
+            f"{moved.entered:,}",
+            f"{moved.exited:,}",
+            f"{moved.entered_by_time + moved.exited_by_time:,}",
+        )
+    return table
+
+
+def _by_time(changes: tuple[SeenChange, ...]) -> Iterator[SeenChange]:
+    """The newest change by time of each segment and direction: exits first, then entries, a few of them."""
+    newest = {(change.segment, change.entered): change for change in changes}
+    yield from sorted(newest.values(), key=lambda change: (change.entered, -change.at_ms))[:_EXAMPLES]
+
+
+def _story(change: SeenChange, labels: Labels) -> str:
+    what = "entered" if change.entered else "left"
+    stayed = "" if change.stayed_ms is None else f" after {span_text(change.stayed_ms)}"
+    tags = labels.tags(change)
+    return (
+        f"{labels.moment(change.at_ms, exact=True)}  {change.user} {what} “{labels.english(change.segment)}”{stayed}"
+        + (f": {tags}" if tags else "")
+    )
+
+
+def _next_steps(run: Run) -> Iterator[tuple[str, str]]:
+    users = [change.user for change in run.snapshot.by_time] or ["USER"]
+    yield "tagstream demo --for 10m", "and meanwhile, in a second terminal:"
+    yield "tagstream watch", "who enters and leaves, line by line"
+    yield f"tagstream profile {users[-1]}", "all tags and segments of one customer"
+    yield "tagstream members vip", "who is in a segment now"
+    yield "tagstream replay examples/cdnow/events.jsonl.gz --catalog examples/cdnow/catalog.yaml", "on real purchases"
+    yield (
+        "tagstream up --catalog my.yaml",
+        "with rules of your own; `tagstream check my.yaml` tells what is wrong in them",
+    )

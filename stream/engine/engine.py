@@ -1,0 +1,306 @@
+"""The engine of one partition: bytes in, transitions out. No I/O, no clock, no randomness.
+
+A batch goes through in one direction: decode → table → kernel → encode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rules.catalog import Catalog
+from rules.columns import Features, values_of
+from rules.program import Program, compile_catalog
+from rules.tables import Int32, Int64, UInt8
+from stream.engine import slots
+from stream.engine.decode import Decoded, DecodePlan, Decoder
+from stream.engine.encode import ChangeEncoder
+from stream.engine.kernel import ACCEPTED, DUPLICATE, SUM_TOO_LARGE, process_due, process_events
+from stream.engine.match import advance_row
+from stream.engine.murmur import hash_users
+from stream.engine.result import NEVER_MS, Profile, Records, Reject, StepResult
+from stream.engine.state import Transitions, new_transitions
+from stream.engine.table import Table
+
+__all__ = ["Batch", "Engine"]
+
+STEP_CHANGES = 4_096
+"""A step stops at this many changes: at about 1 KiB each they stay well under the 8 MiB an outbox may have."""
+
+ROW_BUDGET_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decoded records, ready to be processed once the `cold` users are loaded.
+
+    misplaced: `(n,) bool` by event: its user hashes to another partition.
+    """
+
+    records: Records
+    decoded: Decoded
+    misplaced: npt.NDArray[np.bool_]
+    rejects: list[Reject]
+    cold: list[str]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+class Engine:
+    """Holds the rows of a partition's users, and moves them forward by records and by time.
+
+    It is a cache of what is stored: whoever cannot store a step's result throws the engine away. With an `archive`
+    (a dict of rows) nothing is stored outside: rows that do not fit `row_budget_bytes` go there and come back.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog | Program,
+        *,
+        app: str,
+        partition: int,
+        partition_count: int,
+        row_budget_bytes: int = ROW_BUDGET_BYTES,
+        archive: dict[str, bytes] | None = None,
+    ) -> None:
+        program = catalog if isinstance(catalog, Program) else compile_catalog(catalog)
+        self.program = program
+        self._partition = partition
+        self._partition_count = partition_count
+        self._decoder = Decoder(
+            DecodePlan(
+                event_names=program.event_names,
+                properties=tuple(program.properties),
+                numeric=program.numeric,
+                literals=program.texts,
+                traits=tuple(program.traits),
+            )
+        )
+        self._table = Table(program, row_budget_bytes, archive)
+        self._encoder = ChangeEncoder(program, app, partition)
+        segments = len(program.tables.segment_key)
+        self._transitions: Transitions = new_transitions(program.tables, STEP_CHANGES + 2 * segments)
+        self._indexed = [segment.indexed for segment in program.catalog.segments.values()]
+
+    def decode(self, records: Records) -> Batch:
+        """Decode a batch and find its users' rows; those of `cold` must be loaded before `process`."""
+        decoded = self._decoder.decode(records)
+        table = self._table
+        table.begin_turn()
+        table.tidy_strings()
+        cold = table.cold(decoded.users)
+        misplaced = np.zeros(len(decoded.users), np.bool_)
+        rejects = decoded.rejects
+        foreign = {
+            user
+            for user, phase in zip(cold, hash_users(cold).tolist(), strict=True)
+            if phase % self._partition_count != self._partition
+        }
+        if foreign:
+            misplaced[:] = [user in foreign for user in decoded.users]
+            twice = decoded.columns.record[misplaced & records.forwarded[decoded.columns.record]].tolist()
+            again = [
+                Reject(record, "misplaced_again", "it was forwarded here already, and its user belongs elsewhere still")
+                for record in twice
+            ]
+            rejects = sorted([*rejects, *again], key=lambda reject: reject.index)
+            cold = [user for user in cold if user not in foreign]
+        warm = [row for row in map(table.row_of.get, decoded.users) if row is not None]
+        table.touch(np.array(warm, np.int32))
+        if table.archive is not None:
+            table.load(cold, [table.archive.pop(user, None) for user in cold])
+            cold = []
+        return Batch(records, decoded, misplaced, rejects, cold)
+
+    def cold(self, users: Iterable[str]) -> list[str]:
+        """Those of the users whose rows are not in the table, each once: to be loaded. Begins a new turn."""
+        self._table.begin_turn()
+        known = [row for row in map(self._table.row_of.get, users) if row is not None]
+        self._table.touch(np.array(known, np.int32))
+        return self._table.cold(users)
+
+    def load(self, users: Sequence[str], rows: Sequence[bytes | None]) -> None:
+        """Take over stored rows; None: there is no such user yet. RowFormatError where a row cannot be read."""
+        self._table.load(users, rows)
+
+    def process(self, batch: Batch, start: int, step: int) -> StepResult:
+        """Process the records of a batch from `start` on, as far as one step goes (`result.end`)."""
+        columns, table = batch.decoded.columns, self._table
+        numbers = np.array([table.strings.number(text) for text in batch.decoded.texts], np.int32)
+        texts = np.where(columns.trait_text >= 0, numbers[columns.trait_text], 0) if len(numbers) else columns.trait_text
+        columns = columns._replace(trait_text=np.ascontiguousarray(texts, np.int32))
+        rows: Int32 = np.array([table.row_of.get(user, -1) for user in batch.decoded.users], np.int32)
+        rows[batch.misplaced] = -1
+        count = len(rows)
+        outcome: UInt8 = np.zeros(count, np.uint8)
+        event = first = int(np.searchsorted(columns.record, start))
+        result = StepResult(start=start)
+        while event < count:
+            event = process_events(
+                table.tables,
+                table.state,
+                table.scratch,
+                columns,
+                rows,
+                event,
+                count,
+                STEP_CHANGES - len(result.changes),
+                self._transitions,
+                outcome,
+            )
+            self._collect(result, columns.record, columns.offset)
+            if len(result.changes) >= STEP_CHANGES:
+                break
+        result.end = len(batch) if event == count else int(columns.record[event])
+        done = outcome[first:event]
+        result.accepted = int((done == ACCEPTED).sum())
+        result.duplicates = int((done == DUPLICATE).sum())
+        result.rejects = [reject for reject in batch.rejects if start <= reject.index < result.end]
+        again = {reject.index for reject in result.rejects}
+        lost = columns.record[first:event][batch.misplaced[first:event]].tolist()
+        result.misplaced = [record for record in lost if record not in again]
+        for record in columns.record[first:event][done == SUM_TOO_LARGE].tolist():
+            detail = "with it a sum that the catalog keeps for this user would pass 9·10¹²"
+            result.rejects.append(Reject(record, "sum_too_large", detail))
+        result.rejects.sort(key=lambda reject: reject.index)
+        touched = np.unique(rows[first : event + 1])
+        self._store(result, touched[touched >= 0].astype(np.int32), step, looked_at=False)
+        return result
+
+    def process_due(self, users: Sequence[str], watermark_ms: int, step: int) -> StepResult:
+        """Apply what time has brought about for these users up to the watermark; their due entries are set anew."""
+        table = self._table
+        ordered = [table.row_of[user] for user in users]
+        rows: Int32 = np.array(ordered, np.int32)
+        result = StepResult()
+        at = 0
+        while at < len(rows):
+            at = process_due(
+                table.tables, table.state, table.scratch, rows, at, watermark_ms, self._transitions
+            )
+            self._collect(result, None, None)
+        self._store(result, rows[table.state.flags[rows, slots.EXISTS] == 1], step, looked_at=True)
+        return result
+
+    def users(self) -> list[str]:
+        """All users known here, those of the archive among them."""
+        exists = self._table.state.flags[:, slots.EXISTS]
+        known = [user for user, row in self._table.row_of.items() if exists[row] == 1]
+        return known + list(self._table.archive or ())
+
+    def bring(self, users: Sequence[str]) -> None:
+        """Have these users of the archive in the table."""
+        archive = self._table.archive
+        if archive is not None:
+            cold = self.cold(users)
+            self._table.load(cold, [archive.pop(user, None) for user in cold])
+
+    def standing(self, users: Sequence[str]) -> list[tuple[str, int, int]]:
+        """Of users in the table: the user, the newest moment it was evaluated at, and when it is next due (ms)."""
+        cells = self._table.state.cells[[self._table.row_of[user] for user in users]]
+        return list(zip(users, cells[:, slots.MOMENT].tolist(), cells[:, slots.DUE].tolist(), strict=True))
+
+    def profiles(self, users: Sequence[str], at_ms: int | None = None) -> list[Profile]:
+        """What is known of users in the table, at a moment (not before each one's newest). Alters nothing."""
+        table, state = self._table, self._table.state
+        rows: Int32 = np.array([table.row_of[user] for user in users], np.int32)
+        newest = state.cells[rows, slots.MOMENT]
+        moment = newest if at_ms is None else np.maximum(newest, at_ms)
+        value: Int64 = np.zeros((len(rows), len(self.program.aggregates)), np.int64)
+        for index, row in enumerate(rows.tolist()):
+            advance_row(table.tables, state, row, int(moment[index]), value[index])
+        texts, kinds, members, entries = (
+            int(state.at[group]) for group in (slots.TRAIT_TEXT, slots.TRAIT_KIND, slots.MEMBER, slots.ENTERED)
+        )
+        traits = len(self.program.traits)
+        features = self._features(
+            moment,
+            value,
+            state.flags[rows, kinds : kinds + traits],
+            state.numbers[rows],
+            state.cells[rows, texts : texts + traits],
+        )
+        catalog = self.program.catalog
+        tags = {name: values_of(tag.expression, features) for name, tag in catalog.tags.items()}
+        segments = list(catalog.segments)
+        found = []
+        for index, (user, row) in enumerate(zip(users, rows.tolist(), strict=True)):
+            held = np.flatnonzero(state.flags[row, members : members + len(segments)]).tolist()
+            found.append(
+                Profile(
+                    user=user,
+                    version=int(state.cells[row, slots.VERSION]),
+                    incarnation=int(state.cells[row, slots.INCARNATION]),
+                    tags={name: values[index] for name, values in tags.items()},
+                    segments=[segments[segment] for segment in held],
+                    since_ms={segments[segment]: int(state.cells[row, entries + segment]) for segment in held},
+                    due_ms=int(state.cells[row, slots.DUE]),
+                )
+            )
+        return found
+
+    def _features(self, moment: Int64, value: Int64, kind: UInt8, number: npt.NDArray[np.float64], text: Int32 | Int64) -> Features:
+        return Features(
+            aggregates=self.program.aggregates,
+            traits=self.program.traits,
+            moment=moment,
+            value=value,
+            trait_kind=kind,
+            trait_number=number,
+            trait_text=text,
+            text_of=self._table.strings.text,
+        )
+
+    def _collect(self, result: StepResult, record: Int32 | None, offset: Int64 | None) -> None:
+        """Move the transitions that are out into the result."""
+        out, table = self._transitions, self._table
+        count = int(out.count[0])
+        out.count[0] = 0
+        if count == 0:
+            return
+        cells = out.cells[:count]
+        rows = cells[:, slots.OUT_ROW]
+        users = [table.users[row] or "" for row in rows.tolist()]
+        events = cells[:, slots.OUT_EVENT]
+        records = [-1] * count if record is None else record[events].tolist()
+        offsets = [-1] * count if offset is None else offset[events].tolist()
+        features = self._features(
+            cells[:, slots.OUT_MOMENT],
+            cells[:, slots.OUT_VALUES :],
+            out.kinds[:count],
+            out.numbers[:count],
+            out.texts[:count],
+        )
+        incarnations = table.state.cells[rows, slots.INCARNATION].tolist()
+        result.changes += self._encoder.encode(out, features, users, incarnations, offsets)
+        result.change_times_ms += cells[:, slots.OUT_MOMENT].tolist()
+        result.change_events += records
+        names = list(self.program.catalog.segments)
+        for user, segment, entered in zip(
+            users, cells[:, slots.OUT_SEGMENT].tolist(), cells[:, slots.OUT_ENTERED].tolist(), strict=True
+        ):
+            name = names[segment]
+            result.sizes[name] = result.sizes.get(name, 0) + (1 if entered else -1)
+            if self._indexed[segment]:
+                (result.entered if entered else result.left).setdefault(name, []).append(user)
+
+    def _store(self, result: StepResult, rows: Int32, step: int, *, looked_at: bool) -> None:
+        """Put the rows to be stored, and the due entries to be set, into the result."""
+        table, state = self._table, self._table.state
+        if table.archive is not None:
+            return
+        if not looked_at:
+            rows = rows[state.flags[rows, slots.CHANGED] == 1]
+        due, armed = state.cells[rows, slots.DUE], state.cells[rows, slots.ARMED]
+        rearmed = np.flatnonzero((due < armed) | (looked_at & (due != armed)))
+        result.due = [
+            (table.users[row] or "", min(moment, NEVER_MS))
+            for row, moment in zip(rows[rearmed].tolist(), due[rearmed].tolist(), strict=True)
+        ]
+        state.cells[rows[rearmed], slots.ARMED] = due[rearmed]
+        result.rows = table.encode(rows, step)
+        state.flags[rows, slots.CHANGED] = 0

@@ -1,0 +1,97 @@
+"""What goes into the engine and what comes out of it: plain frozen data, no I/O.
+
+A worker (or `replay`) hands over `Records` of one partition in log order and gets a `StepResult` a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["NEVER_MS", "Message", "Profile", "Records", "Reject", "StepResult"]
+
+NEVER_MS = 2**62
+"""The due time of a user whom time alone changes nothing for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Raw records of one partition, in log order; ticks and other control records are not among them.
+
+    values: the records' values as they came, None for a null value.
+    offsets: `(n,) int64`, log offsets (in `replay`: ordinal of the record in the log of all files).
+    watermark_ms: `(n,) int64`, the watermark W at each record (its own log time counted, the grace taken off).
+    horizon_ms: `(n,) int64`, the newest timestamp that is not too far ahead: log time of the record + 1 h.
+    forwarded: `(n,) bool`, records that another partition forwarded here.
+    """
+
+    values: list[bytes | None]
+    offsets: npt.NDArray[np.int64]
+    watermark_ms: npt.NDArray[np.int64]
+    horizon_ms: npt.NDArray[np.int64]
+    forwarded: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that is no event. `reason` is a code (counted by it), `detail` a sentence for people."""
+
+    index: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A change to publish on `segment-changes`: CloudEvents JSON in `value`, the user's bytes as `key`."""
+
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One user as of a moment. `tags`: durations in ms, missing None. `since_ms`: entry time of each segment held."""
+
+    user: str
+    version: int
+    incarnation: int
+    tags: dict[str, object]
+    segments: list[str]
+    since_ms: dict[str, int]
+    due_ms: int
+
+
+@dataclass(slots=True)
+class StepResult:
+    """Everything one step changes; nothing of it has happened yet outside the engine's own table.
+
+    start, end: the records `[start, end)` of the batch that this step covers (both 0 for a step of due users).
+    changes: in the order of the records that brought them out, per user in version order.
+    change_times_ms: effective time of each change.  change_events: record index of each change in the batch (of the
+    record that brought it out), -1 in a step of due users.
+    rejects: by record index.  misplaced: record indices of events that belong to another partition, to be forwarded.
+    rows: user and encoded row, each user once.  sizes: change of the number of members by segment.
+    entered, left: users by indexed segment.  due: users whose entry in the due set is to be set; `NEVER_MS` removes it.
+    """
+
+    start: int = 0
+    end: int = 0
+    changes: list[Message] = field(default_factory=list)
+    change_times_ms: list[int] = field(default_factory=list)
+    change_events: list[int] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    misplaced: list[int] = field(default_factory=list)
+    rows: list[tuple[str, bytes]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    entered: dict[str, list[str]] = field(default_factory=dict)
+    left: dict[str, list[str]] = field(default_factory=dict)
+    due: list[tuple[str, int]] = field(default_factory=list)
+    accepted: int = 0
+    duplicates: int = 0

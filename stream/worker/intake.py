@@ -1,0 +1,184 @@
+"""From fetched records to what the engine takes: time, control records, and repeats of forwarded events.
+
+Everything here follows from the position and the log alone, so a batch that is read again comes out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from confluent_kafka import Message
+
+from stream.engine import Records
+from stream.worker.errors import PauseError
+from stream.worker.position import Position
+from stream.worker.ticks import CONTROL_HEADER, TICK
+
+__all__ = [
+    "AHEAD_MS",
+    "BATCH_BYTES",
+    "FORWARD",
+    "ID_HEADER",
+    "ORIGIN_HEADER",
+    "Intake",
+    "Progress",
+    "cut_batch",
+    "take_in",
+]
+
+AHEAD_MS: Final = 3_600_000
+"""How far an event may lie ahead of its record's log time, and a log time ahead of the clock."""
+
+BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Raw bytes of a batch. Were all of it rejects, their dead letters (base64, a third more) stay below an outbox's 8 MiB."""
+
+FORWARD: Final = b"forward"
+ORIGIN_HEADER: Final = "tagstream-origin"
+"""`partition:offset` of the record that a forwarded event was first."""
+ID_HEADER: Final = "tagstream-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a step takes the position."""
+
+    next_offset: int
+    log_time_ms: int
+    watermark_ms: int
+    origins: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A batch of one partition.
+
+    messages: as fetched, n of them, control records among them.  records: what the engine gets, m of them.
+    places: `(m,) int64`, the message of each record.  greatest_ms: `(n,) int64`, the greatest log time up to and with
+    each message.  times_ms: `(n,) int64`, each message's own.
+    forwards: message, origin partition and offset of each forwarded event among the records.
+    """
+
+    messages: Sequence[Message]
+    records: Records
+    places: npt.NDArray[np.int64]
+    times_ms: npt.NDArray[np.int64]
+    greatest_ms: npt.NDArray[np.int64]
+    forwards: Sequence[tuple[int, int, int]]
+    grace_ms: int
+
+    def progress(self, position: Position, end: int) -> Progress:
+        """Where the partition stands after the first `end` records, and the control records before the next one."""
+        behind = int(self.places[end]) if end < len(self.places) else len(self.messages)
+        origins = dict(position.origins)
+        for place, partition, offset in self.forwards:
+            if place < behind:
+                origins[partition] = max(origins.get(partition, -1), offset)
+        log_time_ms = int(self.greatest_ms[behind - 1]) if behind else position.log_time_ms
+        return Progress(
+            next_offset=_offset(self.messages[behind - 1]) + 1 if behind else position.next_offset,
+            log_time_ms=log_time_ms,
+            watermark_ms=max(log_time_ms - self.grace_ms, position.watermark_ms),
+            origins=origins,
+        )
+
+
+def _offset(message: Message) -> int:
+    return message.offset() or 0
+
+
+def cut_batch(messages: Sequence[Message], limit: int | None) -> int:
+    """How many of the messages make one batch: at most `limit`, at most `BATCH_BYTES` of values, at least one."""
+    count = len(messages) if limit is None else min(len(messages), limit)
+    size = 0
+    for place, message in enumerate(messages[:count]):
+        size += len(message)
+        if size > BATCH_BYTES and place:
+            return place
+    return count
+
+
+def take_in(messages: Sequence[Message], position: Position, *, grace_ms: int, now_ms: int) -> Intake:
+    """The batch for the engine. Messages below the position are left out.
+
+    Raises PauseError if the first one's log time lies too far ahead of the clock (a later one ends the batch before
+    it), or if it is a control record that this version doesn't know.
+    """
+    messages = [message for message in messages if _offset(message) >= position.next_offset]
+    times = np.array([message.timestamp()[1] for message in messages], np.int64)
+    ahead = np.flatnonzero(times > now_ms + AHEAD_MS)
+    if len(ahead):
+        if ahead[0] == 0:
+            raise _ahead(messages[0], int(times[0]), now_ms)
+        messages, times = messages[: ahead[0]], times[: ahead[0]]
+    skipped, forwards = _control(messages, position)
+    greatest = np.maximum.accumulate(np.maximum(times, position.log_time_ms)) if len(times) else times
+    places = np.arange(len(messages), dtype=np.int64)
+    if skipped:
+        places = np.delete(places, skipped)
+    forwarded = np.zeros(len(messages), np.bool_)
+    forwarded[[place for place, _, _ in forwards]] = True
+    records = Records(
+        values=[messages[place].value() for place in places.tolist()],
+        offsets=np.array([_offset(messages[place]) for place in places.tolist()], np.int64),
+        watermark_ms=np.maximum(greatest[places] - grace_ms, position.watermark_ms),
+        horizon_ms=times[places] + AHEAD_MS,
+        forwarded=forwarded[places],
+    )
+    return Intake(messages, records, places, times, greatest, forwards, grace_ms)
+
+
+def _control(messages: Sequence[Message], position: Position) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """Places of the messages that are no events, and the forwarded events with their origins."""
+    skipped: list[int] = []
+    forwards: list[tuple[int, int, int]] = []
+    newest = dict(position.origins)
+    for place, message in enumerate(messages):
+        headers = message.headers()
+        if not headers:
+            continue
+        mark = next((value for name, value in headers if name == CONTROL_HEADER), None)
+        if mark is None:
+            continue
+        if mark == FORWARD:
+            origin = _origin(dict(headers).get(ORIGIN_HEADER))
+            if origin is not None:
+                partition, offset = origin
+                if offset <= newest.get(partition, -1):
+                    skipped.append(place)  # its outbox was sent again
+                else:
+                    newest[partition] = offset
+                    forwards.append((place, partition, offset))
+        elif message.value() is None:
+            if mark != TICK:
+                raise _unknown_control(message, mark)
+            skipped.append(place)
+    return skipped, forwards
+
+
+def _origin(text: str | bytes | None) -> tuple[int, int] | None:
+    """Partition and offset; None where it is none of ours."""
+    partition, _, offset = (text.decode(errors="replace") if isinstance(text, bytes) else text or "").partition(":")
+    return (int(partition), int(offset)) if partition.isdecimal() and offset.isdecimal() else None
+
+
+def _ahead(message: Message, time_ms: int, now_ms: int) -> PauseError:
+    return PauseError(
+        "log_time_ahead",
+        f"The record at offset {message.offset()} of partition {message.partition()} has a log time "
+        f"{(time_ms - now_ms) / 3_600_000:.1f} h ahead of this machine's clock.",
+        remedy="Set the clocks of the brokers and of this machine right; the partition goes on when they agree.",
+    )
+
+
+def _unknown_control(message: Message, mark: str | bytes) -> PauseError:
+    name = mark.decode(errors="replace") if isinstance(mark, bytes) else mark
+    return PauseError(
+        "unknown_control",
+        f"The control record at offset {message.offset()} of partition {message.partition()}, {name!r}, "
+        "is none that this version knows.",
+        remedy="A newer version wrote it: upgrade this worker.",
+    )

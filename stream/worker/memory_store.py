@@ -1,0 +1,121 @@
+"""The store in memory: what the scripts do to Redis, in plain Python. For tests, and as a second reading of the rules."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from stream.engine.result import NEVER_MS
+from stream.worker.position import STEPS_PER_OWNER
+from stream.worker.store import StepWrite, Taken, fenced, malformed_position, unpublished_outbox
+
+__all__ = ["MemoryStore"]
+
+
+@dataclass(slots=True)
+class _Partition:
+    position: bytes | None = None
+    outbox: bytes | None = None
+    rows: dict[str, bytes] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    members: dict[str, set[str]] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def first_due_ms(self) -> int | None:
+        return min(self.due.values(), default=None)
+
+
+class MemoryStore:
+    """A `Store` that forgets everything with the process. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._partitions: dict[int, _Partition] = {}
+
+    def check(self) -> None:
+        """Memory drops nothing."""
+
+    def acquire(
+        self, partition: int, *, committed_step: int | None, mark: bytes, first: bytes | None, first_mark: bytes = b""
+    ) -> Taken | None:
+        with self._lock:
+            kept = self._kept(partition)
+            before = kept.position
+            if before is not None:
+                lines = before.split(b"\n", 2)
+                if len(lines) != 3:
+                    raise malformed_position(partition)
+                step, body = int(lines[0], 16), lines[2]
+                behind = committed_step is not None and step < committed_step
+                line = mark if behind else lines[1]
+            elif first is None:
+                return None
+            else:
+                step, line, body = 0, first_mark, first
+            step = (max(step, committed_step or 0) // STEPS_PER_OWNER + 1) * STEPS_PER_OWNER
+            kept.position = b"%016x\n%s\n%s" % (step, line, body)
+            return Taken(before, kept.position, kept.outbox, kept.first_due_ms)
+
+    def commit(self, partition: int, write: StepWrite) -> int | None:
+        with self._lock:
+            kept = self._kept(partition)
+            if kept.position is None or int(kept.position[:16], 16) != write.expected_step:
+                raise fenced(partition)
+            if kept.outbox is not None and int(kept.outbox[:16], 16) > write.published_step:
+                raise unpublished_outbox(partition)
+            kept.rows.update(write.rows)
+            for segment, change in write.sizes.items():
+                if change:
+                    kept.sizes[segment] = kept.sizes.get(segment, 0) + change
+            for segment, users in write.left.items():
+                kept.members.setdefault(segment, set()).difference_update(users)
+            for segment, users in write.entered.items():
+                kept.members.setdefault(segment, set()).update(users)
+            for user, due_ms in write.due:
+                if due_ms >= NEVER_MS:
+                    kept.due.pop(user, None)
+                else:
+                    kept.due[user] = due_ms
+            kept.outbox = write.outbox or None
+            kept.position = write.position
+            return kept.first_due_ms
+
+    def rows(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
+        with self._lock:
+            kept = self._kept(partition)
+            return [kept.rows.get(user) for user in users]
+
+    def due(self, partition: int, watermark_ms: int, limit: int) -> list[str]:
+        with self._lock:
+            entries = [
+                (due_ms, user.encode(), user)
+                for user, due_ms in self._kept(partition).due.items()
+                if due_ms <= watermark_ms
+            ]
+        return [user for _, _, user in sorted(entries)[:limit]]
+
+    def position(self, partition: int) -> bytes | None:
+        with self._lock:
+            return self._kept(partition).position
+
+    def sizes(self, partition: int) -> dict[str, int]:
+        with self._lock:
+            return dict(self._kept(partition).sizes)
+
+    def members(self, partition: int, segment: str) -> Iterator[str]:
+        with self._lock:
+            users = list(self._kept(partition).members.get(segment, ()))
+        yield from users
+
+    def scan(self, partition: int) -> Iterator[tuple[str, bytes]]:
+        with self._lock:
+            rows = list(self._kept(partition).rows.items())
+        yield from rows
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _kept(self, partition: int) -> _Partition:
+        return self._partitions.setdefault(partition, _Partition())

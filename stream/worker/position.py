@@ -1,0 +1,125 @@
+"""Where a partition stands: the record under the key `position`, and what the consumer group's offset says.
+
+Both name a step. The step number leads the stored record as 16 hex digits, so that the Redis scripts compare and raise it
+without parsing JSON or trusting a double with 64 bits; equal width makes the digits' order the numbers' order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from stream.worker.errors import PauseError
+
+__all__ = ["OFFSET_METADATA_LIMIT", "STEPS_PER_OWNER", "Committed", "Position", "Walk", "decode_position"]
+
+STEPS_PER_OWNER: Final = 2**32
+"""Taking a partition raises its step to the next multiple of this, so no two owners ever use one number."""
+
+OFFSET_METADATA_LIMIT: Final = 4096
+"""Apache Kafka's default `offset.metadata.max.bytes`."""
+
+
+class Walk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The place of the background visit of all rows after a switch: the next bucket of rows."""
+
+    bucket: int
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """K: the group's committed offset, and from its metadata the step and the versions.
+
+    step: None where the metadata is missing (the embedded broker keeps none).
+    """
+
+    offset: int
+    step: int | None = None
+    catalog_version: int | None = None
+    model_versions: dict[str, int] = {}
+
+    def metadata(self) -> str:
+        """The text to commit beside the offset."""
+        record = {
+            "step": f"{self.step or 0:016x}",
+            "catalog": self.catalog_version,
+            "models": self.model_versions,
+        }
+        return msgspec.json.encode(record).decode()
+
+    @classmethod
+    def parse(cls, offset: int, metadata: str | None) -> Committed:
+        """K as it was read. Metadata that this program didn't write counts as none."""
+        try:
+            record = msgspec.json.decode(metadata or "", type=_Metadata)
+            return cls(offset, int(record.step, 16), record.catalog, record.models)
+        except (msgspec.DecodeError, ValueError):
+            return cls(offset)
+
+
+class _Metadata(msgspec.Struct):
+    step: str
+    catalog: int | None
+    models: dict[str, int]
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a position the scripts never look into."""
+
+    next_offset: int
+    log_time_ms: int
+    watermark_ms: int
+    catalog: str
+    catalog_version: int
+    model_versions: dict[str, int]
+    walk: Walk | None
+    partition_count: int
+    topic_id: str
+    origins: dict[int, int]
+    published: dict[str, dict[int, int]]
+
+
+class Position(_Body, frozen=True, kw_only=True):
+    """R: where a partition stands. A step replaces it as a whole.
+
+    step: number of the step that wrote it; grows, with gaps.
+    next_offset: of the events log.  log_time_ms: the greatest log time so far.  watermark_ms: W; never goes back.
+    catalog, catalog_version, model_versions, walk: what the rows are evaluated with.
+    partition_count, topic_id: of the events topic when the partition was first taken; an empty id is not checked.
+    origins: by origin partition the highest origin offset of the events forwarded from there.
+    published: by topic (its kind) and partition, the offset after the last message known to be published from here.
+    replay_to: the K that Redis was found behind, until it has been passed.
+    """
+
+    step: int
+    replay_to: Committed | None = None
+
+    def encode(self) -> bytes:
+        """The stored record: step, mark, body; one line each."""
+        return f"{self.step:016x}\n".encode() + self.encode_mark(self.replay_to) + b"\n" + self.encode_body()
+
+    def encode_body(self) -> bytes:
+        """The last line: all but step and mark."""
+        return msgspec.json.encode({name: getattr(self, name) for name in _Body.__struct_fields__})
+
+    @staticmethod
+    def encode_mark(replay_to: Committed | None) -> bytes:
+        """The second line."""
+        return b"" if replay_to is None else msgspec.json.encode(replay_to)
+
+
+def decode_position(stored: bytes, partition: int) -> Position:
+    """The position of a partition from its stored record. Raises PauseError if it is none."""
+    try:
+        step, mark, body = stored.split(b"\n", 2)
+        return Position(
+            step=int(step, 16),
+            replay_to=msgspec.json.decode(mark, type=Committed) if mark else None,
+            **msgspec.structs.asdict(msgspec.json.decode(body, type=_Body)),
+        )
+    except (msgspec.DecodeError, ValueError) as error:
+        raise PauseError(
+            "position_unreadable",
+            f"The position of partition {partition} in Redis can't be read: {error}.",
+            remedy="Another program or a newer version wrote it. Give this app a Redis database of its own, or upgrade.",
+        ) from error

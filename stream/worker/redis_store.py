@@ -1,0 +1,254 @@
+"""The store on Redis: two Lua scripts for what must be atomic, pipelines for reading.
+
+Nothing is retried in here. A connection cut leaves the outcome of a script unknown, and the one right way on is to
+acquire the partition again, which reads where it stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from typing import Any, Final, cast
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+from stream.engine.result import NEVER_MS
+from stream.errors import ConfigurationError, TagstreamError
+from stream.settings import masked_url
+from stream.worker.errors import PauseError, WorkerError, unavailable
+from stream.worker.store import (
+    BUCKETS,
+    StepWrite,
+    Taken,
+    buckets_of,
+    fenced,
+    keys_of,
+    malformed_position,
+    unpublished_outbox,
+    wrong_size,
+    wrong_type,
+)
+
+__all__ = ["RedisStore"]
+
+_SCAN_COUNT: Final = 1000
+_POLICY: Final = "noeviction"
+# What ends by itself or by an operator's hand while the worker waits. The client knows some by class and strips their
+# code; within a script's error the code stays in the text.
+_PASSING_CODES: Final = ("OOM ", "READONLY ", "MISCONF ", "BUSY ", "NOREPLICAS ", "TRYAGAIN ", "CLUSTERDOWN ")
+_PASSING: Final = (
+    redis.exceptions.ClusterError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.TryAgainError,
+)
+
+
+def _script(name: str) -> bytes:
+    return resources.files("stream.worker").joinpath(name).read_bytes()
+
+
+class RedisStore:
+    """A `Store` on one Redis or a Redis Cluster. Safe to share between threads.
+
+    url: `redis://…`.  partition_count: of the events topic; it decides a row's bucket.
+    timeout_ms: how long an answer may take before Redis counts as gone.
+    """
+
+    def __init__(self, url: str, *, app: str, partition_count: int, timeout_ms: int = 5_000) -> None:
+        self._app = app
+        self._partition_count = partition_count
+        self._url = url
+        self._timeout_s = timeout_ms / 1000
+        self._client: Any = None
+        self._acquire: Any = None
+        self._commit: Any = None
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def check(self) -> None:
+        """Raise ConfigurationError unless Redis refuses writes when full, as opposed to dropping keys."""
+        with self._errors():
+            try:
+                policy = self._connected().config_get("maxmemory-policy").get("maxmemory-policy")
+            except redis.ResponseError:  # a managed Redis may have no CONFIG; INFO tells as well
+                policy = self._connected().info("memory").get("maxmemory_policy")
+        if policy != _POLICY:
+            raise ConfigurationError(
+                f"Redis at {masked_url(self._url)} has maxmemory-policy {policy}: "
+                "when its memory is full it would drop users and their segments without a word.",
+                remedy=f"Set it: `redis-cli config set maxmemory-policy {_POLICY}`, and in redis.conf.",
+            )
+
+    def acquire(
+        self, partition: int, *, committed_step: int | None, mark: bytes, first: bytes | None, first_mark: bytes = b""
+    ) -> Taken | None:
+        keys = keys_of(self._app, partition)
+        with self._errors():
+            client = self._connected()
+            answer = self._acquire(
+                keys=[keys.position, keys.outbox, keys.due],
+                args=[_digits(committed_step), mark, first or b"", first_mark],
+                client=client,
+            )
+        match answer:
+            case [b"ok", before, position, outbox, due]:
+                return Taken(before, position, outbox, _due(due))
+            case [b"absent"]:
+                return None
+            case [b"type", key, found]:
+                raise wrong_type(key.decode(), found.decode())
+            case _:
+                raise malformed_position(partition)
+
+    def commit(self, partition: int, write: StepWrite) -> int | None:
+        keys = keys_of(self._app, partition)
+        by_bucket: dict[int, list[tuple[str, bytes]]] = {}
+        buckets = buckets_of([user for user, _ in write.rows], self._partition_count) if write.rows else []
+        for bucket, pair in zip(buckets, write.rows, strict=True):
+            by_bucket.setdefault(bucket, []).append(pair)
+        segments = sorted({*write.entered, *write.left})
+        work = self._encode(
+            (
+                [[part for user, row in pairs for part in (user, len(row))] for pairs in by_bucket.values()],
+                [part for pair in write.sizes.items() if pair[1] for part in pair],
+                [(write.entered.get(segment, ()), write.left.get(segment, ())) for segment in segments],
+                [part for user, due_ms in write.due if due_ms < NEVER_MS for part in (due_ms, user)],
+                [user for user, due_ms in write.due if due_ms >= NEVER_MS],
+            )
+        )
+        with self._errors():
+            client = self._connected()
+            answer = self._commit(
+                keys=[
+                    *(keys.position, keys.outbox, keys.due, keys.sizes),
+                    *map(keys.bucket, by_bucket),
+                    *map(keys.members, segments),
+                ],
+                args=[
+                    *(_digits(write.expected_step), write.position, _digits(write.published_step), write.outbox),
+                    *(len(by_bucket), b"".join([row for pairs in by_bucket.values() for _, row in pairs]), work),
+                ],
+                client=client,
+            )
+        match answer:
+            case [b"ok", due]:
+                return _due(due)
+            case [b"type", key, found]:
+                raise wrong_type(key.decode(), found.decode())
+            case [b"size", segment, found]:
+                raise wrong_size(partition, segment.decode(), found.decode(errors="replace"))
+            case [b"outbox", _]:
+                raise unpublished_outbox(partition)
+            case _:
+                raise fenced(partition)
+
+    def rows(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
+        if not users:
+            return []
+        keys = keys_of(self._app, partition)
+        by_bucket: dict[int, list[int]] = {}
+        for place, bucket in enumerate(buckets_of(users, self._partition_count)):
+            by_bucket.setdefault(bucket, []).append(place)
+        rows: list[bytes | None] = [None] * len(users)
+        with self._errors():
+            pipeline = self._connected().pipeline(transaction=False)
+            for bucket, places in by_bucket.items():
+                pipeline.hmget(keys.bucket(bucket), [users[place] for place in places])
+            for places, found in zip(by_bucket.values(), pipeline.execute(), strict=True):
+                for place, row in zip(places, found, strict=True):
+                    rows[place] = row
+        return rows
+
+    def due(self, partition: int, watermark_ms: int, limit: int) -> list[str]:
+        key = keys_of(self._app, partition).due
+        with self._errors():
+            users = self._connected().zrangebyscore(key, "-inf", watermark_ms, start=0, num=limit)
+        return [user.decode() for user in users]
+
+    def position(self, partition: int) -> bytes | None:
+        with self._errors():
+            return cast("bytes | None", self._connected().get(keys_of(self._app, partition).position))
+
+    def sizes(self, partition: int) -> dict[str, int]:
+        with self._errors():
+            sizes = self._connected().hgetall(keys_of(self._app, partition).sizes)
+        return {name.decode(): int(size) for name, size in sizes.items()}
+
+    def members(self, partition: int, segment: str) -> Iterator[str]:
+        key = keys_of(self._app, partition).members(segment)
+        with self._errors():
+            for user in self._connected().sscan_iter(key, count=_SCAN_COUNT):
+                yield user.decode()
+
+    def scan(self, partition: int) -> Iterator[tuple[str, bytes]]:
+        keys = keys_of(self._app, partition)
+        with self._errors():
+            for bucket in range(BUCKETS):
+                for user, row in self._connected().hscan_iter(keys.bucket(bucket), count=_SCAN_COUNT):
+                    yield user.decode(), row
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connected(self) -> Any:
+        """The client; made at first use, as only a server that answers tells whether it is a cluster."""
+        if self._client is None:
+            options: dict[str, Any] = {
+                "protocol": 2,
+                "retry": Retry(NoBackoff(), 0),
+                "socket_timeout": self._timeout_s,
+                "socket_connect_timeout": self._timeout_s,
+            }
+            client: Any = redis.Redis.from_url(self._url, **options)
+            if client.info("cluster").get("cluster_enabled"):
+                client.close()
+                client = RedisCluster.from_url(self._url, **options)
+            self._acquire = client.register_script(_script("acquire.lua"))
+            self._commit = client.register_script(_script("commit.lua"))
+            self._client = client
+        return self._client
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn the client's errors into ours."""
+        shown = masked_url(self._url)
+        try:
+            yield
+        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            raise ConfigurationError(
+                f"Redis at {shown} refuses: {error}.", remedy="Correct user and password in TAGSTREAM_REDIS."
+            ) from error
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            raise unavailable("Redis", shown, str(error)) from error
+        except redis.RedisError as error:
+            raise self._refused(error, shown) from error
+
+    @staticmethod
+    def _refused(error: redis.RedisError, shown: str) -> TagstreamError:
+        said = str(error)
+        if isinstance(error, _PASSING) or any(code in said for code in _PASSING_CODES):
+            return unavailable("Redis", shown, said)
+        if "WRONGTYPE" in said:
+            return PauseError(
+                "wrong_type",
+                f"A key of this app in Redis at {shown} is of a type that no worker made: {said}.",
+                remedy="Delete or rename it if it is another program's, then rebuild; give this app its own database.",
+            )
+        return WorkerError(f"Redis at {shown} refuses: {said}.", remedy="See what the message says; then start again.")
+
+
+def _digits(step: int | None) -> bytes:
+    """A step as the scripts compare it."""
+    return b"" if step is None else f"{step:016x}".encode()
+
+
+def _due(score: bytes | None) -> int | None:
+    return None if score is None else int(float(score))

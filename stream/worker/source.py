@@ -1,0 +1,271 @@
+"""The events log, read as a member of the workers' group.
+
+Partitions come paused and unread; the worker takes each, says where to start, and lets it run. Nothing is committed and
+no offset is ever reset in here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from stream.errors import UnavailableError
+from stream.worker.errors import DoubtError, PauseError
+from stream.worker.kafka_clients import client_options, error_of, kafka_error
+from stream.worker.position import Committed
+
+__all__ = ["Fetched", "Source", "SourceOptions", "TopicFacts", "group_of"]
+
+log = logging.getLogger("tagstream.worker")
+
+_FETCH_WAIT_MS: Final = 10  # a consumer crawls when some partitions are empty and this is high
+_FETCH_BACKOFF_MS: Final = 10  # librdkafka's default of 1 s stalls a consumer whose queue was full once
+_QUEUE_KIB: Final = 32 * 1024
+_METADATA_MS: Final = 30_000
+_CALL_S: Final = 5.0
+_OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
+
+
+def group_of(app: str) -> str:
+    """The consumer group of an app's workers."""
+    return f"{app}.workers"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """brokers, topic, app: whose events.  embedded: on the embedded broker.  session_timeout_ms: of the group."""
+
+    brokers: str
+    topic: str
+    app: str
+    client_id: str
+    embedded: bool
+    session_timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What must not change under a partition's position. topic_id: empty if the broker has none."""
+
+    topic_id: str
+    partition_count: int
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What one `poll` brought: messages by partition in log order, and what is wrong by partition."""
+
+    messages: dict[int, list[Message]] = field(default_factory=dict)
+    problems: dict[int, PauseError] = field(default_factory=dict)
+
+
+class Source:
+    """A consumer of the events topic. `poll` and everything that follows a rebalance belong to one thread."""
+
+    def __init__(
+        self, options: SourceOptions, *, on_assigned: Callable[[list[int]], None], on_revoked: Callable[[list[int]], None]
+    ) -> None:
+        self._options = options
+        self._topic = options.topic
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._closing = False
+        client = client_options(options.brokers, options.client_id)
+        self._admin = AdminClient(client)
+        self._consumer = Consumer({
+            **client,
+            "group.id": group_of(options.app),
+            # Cooperative: partitions that stay are not interrupted. The embedded broker knows eager rebalances only.
+            "partition.assignment.strategy": "range" if options.embedded else "cooperative-sticky",
+            "session.timeout.ms": options.session_timeout_ms,
+            "heartbeat.interval.ms": max(options.session_timeout_ms // 5, 200),
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_uncommitted" if options.embedded else "read_committed",
+            "fetch.wait.max.ms": _FETCH_WAIT_MS,
+            "fetch.queue.backoff.ms": _FETCH_BACKOFF_MS,
+            "queued.max.messages.kbytes": _QUEUE_KIB,
+            "topic.metadata.refresh.interval.ms": _METADATA_MS,
+            "error_cb": _log_error,
+        })
+
+    def subscribe(self) -> None:
+        """Join the group. Assignments come with `poll`."""
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
+
+    def poll(self, limit: int, timeout_s: float, linger_s: float) -> Fetched:
+        """Wait for a first record at most `timeout_s`, then `linger_s` for up to `limit`. Serves rebalances.
+
+        Raises ConfigurationError if Kafka refuses.
+        """
+        fetched = Fetched()
+        try:
+            first = self._consumer.poll(timeout_s)
+            if first is None:
+                return fetched
+            rest = self._consumer.consume(limit - 1, linger_s) if limit > 1 else []
+        except KafkaException as exception:
+            raise kafka_error(error_of(exception), self._options.brokers) from exception
+        messages = fetched.messages
+        for message in (first, *rest):
+            error = message.error()
+            if error is not None:
+                self._note(error, message, fetched)
+                continue
+            partition = message.partition()
+            if partition in messages:
+                messages[partition].append(message)
+            else:
+                messages[partition] = [message]
+        if not self._options.embedded:
+            for partition, group in messages.items():
+                self._check_times(partition, group, fetched)
+        return fetched
+
+    def _note(self, error: KafkaError, message: Message, fetched: Fetched) -> None:
+        if error.code() in _OUT_OF_RANGE:
+            partition = message.partition() or 0
+            fetched.problems[partition] = PauseError(
+                "position_out_of_range",
+                f"The log of partition {partition} of {self._topic} has no offset {message.offset()} any more.",
+                remedy="Records were deleted before they were read; rebuild the partition.",
+            )
+        elif not (error.retriable() or error.code() == KafkaError._PARTITION_EOF):  # noqa: SLF001
+            _log_error(error)
+            if isinstance(kafka_error(error, ""), UnavailableError):
+                return
+            raise kafka_error(error, self._options.brokers)
+
+    def _check_times(self, partition: int, messages: list[Message], fetched: Fetched) -> None:
+        if all(message.timestamp()[0] == TIMESTAMP_LOG_APPEND_TIME for message in messages):
+            return
+        fetched.problems[partition] = PauseError(
+            "timestamp_type",
+            f"Records of partition {partition} of {self._topic} carry their producers' times, not the log's.",
+            remedy="Set message.timestamp.type=LogAppendTime on the topic; records written before that can't be used.",
+        )
+
+    def pause(self, partition: int) -> None:
+        """Fetch nothing of the partition until it is started."""
+        self._consumer.pause([TopicPartition(self._topic, partition)])
+
+    def start(self, partition: int, offset: int) -> None:
+        """Seek and let it run: what was fetched before the seek never comes out of `poll`. Raises DoubtError."""
+        place = TopicPartition(self._topic, partition, offset)
+        try:
+            self._consumer.seek(place)
+            self._consumer.resume([place])
+        except KafkaException as exception:
+            raise DoubtError(
+                f"Partition {partition} can't be read from offset {offset}: {error_of(exception).str()}.",
+                remedy="It is acquired again.",
+            ) from exception
+
+    def committed(self, partition: int, timeout_s: float = _CALL_S) -> Committed | None:
+        """K, or None. Waits until no open transaction could still change it. Any thread. Raises UnavailableError."""
+        try:
+            found = self._consumer.committed([TopicPartition(self._topic, partition)], timeout_s)[0]
+        except KafkaException as exception:
+            raise kafka_error(error_of(exception), self._options.brokers) from exception
+        if found.error is not None:
+            raise kafka_error(found.error, self._options.brokers)
+        return None if found.offset < 0 else Committed.parse(found.offset, found.metadata)
+
+    def bounds(self, partition: int) -> tuple[int, int]:
+        """Where the log begins, and the offset after its end. Any thread. Raises UnavailableError."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), _CALL_S)
+        except (KafkaException, TypeError) as exception:  # it answers None after the timeout
+            error = error_of(exception) if isinstance(exception, KafkaException) else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
+            raise kafka_error(error, self._options.brokers) from exception
+        return int(low), int(high)
+
+    def end(self, partition: int) -> int | None:
+        """The offset after the log's end, as of the last fetch. Doesn't block."""
+        bounds = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+        return None if bounds is None or bounds[1] < 0 else int(bounds[1])
+
+    def facts(self) -> TopicFacts:
+        """The topic's id and number of partitions. Any thread. Raises UnavailableError."""
+        try:
+            described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_CALL_S)
+            topic = described[self._topic].result(_CALL_S * 2)
+        except KafkaException as exception:
+            raise kafka_error(error_of(exception), self._options.brokers) from exception
+        return TopicFacts(str(topic.topic_id or ""), len(topic.partitions))
+
+    def membership(self) -> bytes:
+        """The group's metadata, to send with a transaction. Only from the thread that polls. Raises DoubtError."""
+        metadata: bytes = self._consumer.consumer_group_metadata()
+        # Asked after the metadata was read: an id that is gone now may be missing in there, and without it the
+        # coordinator would take the offsets from anybody.
+        if not self._consumer.memberid():
+            raise DoubtError("This worker has lost its membership in the group.", remedy="It joins again.")
+        return metadata
+
+    def commit(self, offsets: Mapping[int, Committed]) -> bool:
+        """Commit these offsets as a member; False if the group says no. Raises UnavailableError."""
+        places = [TopicPartition(self._topic, p, k.offset, k.metadata()) for p, k in offsets.items()]
+        try:
+            answers = self._consumer.commit(offsets=places, asynchronous=False)
+        except KafkaException as exception:
+            error = error_of(exception)
+            if isinstance(kafka_error(error, ""), UnavailableError) and not _is_groups_no(error):
+                raise kafka_error(error, self._options.brokers) from exception
+            log.info("offsets are not committed: %s", error.str())
+            return False
+        return all(answer.error is None for answer in answers)
+
+    def places(self, offsets: Mapping[int, Committed]) -> list[TopicPartition]:
+        """The same as a transaction takes them."""
+        return [TopicPartition(self._topic, p, k.offset, k.metadata()) for p, k in offsets.items()]
+
+    def close(self) -> None:
+        """Leave the group. Idempotent; serves the last revocation."""
+        if not self._closing:
+            self._closing = True
+            self._consumer.close()
+
+    def _assigned(self, consumer: Any, places: list[TopicPartition]) -> None:
+        if not places:
+            return
+        # From offset 0 and paused at once; what slips in is dropped by the seek. No offset is looked up, none is reset.
+        for place in places:
+            place.offset = 0
+        (consumer.assign if self._options.embedded else consumer.incremental_assign)(places)
+        consumer.pause(places)
+        self._on_assigned([place.partition for place in places])
+
+    def _revoked(self, consumer: Any, places: list[TopicPartition]) -> None:  # noqa: ARG002  # the client's signature
+        self._on_revoked([place.partition for place in places])
+
+
+def _is_groups_no(error: KafkaError) -> bool:
+    return error.code() in {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError._STATE,  # noqa: SLF001
+        KafkaError._NO_OFFSET,  # noqa: SLF001
+    }
+
+
+def _log_error(error: KafkaError) -> None:
+    log.debug("librdkafka: %s", error.str())

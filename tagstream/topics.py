@@ -1,0 +1,54 @@
+"""Names of the topics. Each can be set to another name; these are what the parts agree on when nothing is set."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tagstream.errors import ClientConfigurationError
+
+__all__ = [
+    "DEFAULT_APP",
+    "EVENTS",
+    "EVENTS_DLQ",
+    "SEGMENT_CHANGES",
+    "TOPIC_KINDS",
+    "check_app",
+    "check_topic",
+    "topic_name",
+]
+
+DEFAULT_APP: Final = "tagstream"
+EVENTS: Final = "events"
+SEGMENT_CHANGES: Final = "segment-changes"
+EVENTS_DLQ: Final = "events.dlq"
+TOPIC_KINDS: Final = (EVENTS, SEGMENT_CHANGES, EVENTS_DLQ)
+"""Every kind of topic, in the order of the data's way. A new kind is added here and gets a file in `contracts/`."""
+
+# Kafka's limit on a topic's name is 249 characters; the longest kind must still fit behind the app's name.
+_APP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+def check_app(app: str) -> str:
+    """The app's name as it came, or `ClientConfigurationError`."""
+    if not isinstance(app, str) or _APP.fullmatch(app) is None:
+        raise ClientConfigurationError(
+            f"app {app!r} cannot start the names of topics; "
+            "use 1 to 200 of A-Z a-z 0-9 . _ - with a letter or digit first"
+        )
+    return app
+
+
+def check_topic(topic: str) -> str:
+    """The topic's name as it came, or `ClientConfigurationError`."""
+    if not isinstance(topic, str) or _TOPIC.fullmatch(topic) is None or topic in {".", ".."}:
+        raise ClientConfigurationError(
+            f"topic {topic!r} is no name that Kafka takes; use 1 to 249 of A-Z a-z 0-9 . _ -"
+        )
+    return topic
+
+
+def topic_name(app: str, kind: str) -> str:
+    """The topic of a kind (`EVENTS`, `SEGMENT_CHANGES`, …) of an app: `tagstream.events`."""
+    return f"{check_app(app)}.{kind}"

@@ -1,0 +1,119 @@
+"""Golden cases: hand-worked logs with the changes, rejects and profiles that must come of them.
+
+A case is a YAML file. `records` are fed in order, offsets counting from 0: `value` is an event, `raw` a record's text;
+with `log` (its log time) on every record the case is live, and a `tick` moves the watermark (`expect` is how many
+changes are out by then); without, the case is a file for `replay`, whose watermark moves at the end only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["CASES", "GoldenCase", "load_case"]
+
+FOLDER = Path(__file__).parent
+CASES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+GRACE_MS = 2_000
+HOUR_MS = 3_600_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NO_WATERMARK_MS = -(2**40)
+FAR_MS = 2**45
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRecord:
+    """One record, or (`value` None) a tick by which `expect` changes are out."""
+
+    value: bytes | None
+    watermark_ms: int
+    horizon_ms: int
+    expect: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCase:
+    """What goes in (`records`, `until_ms`) and what must come out. `profiles` is None where a case states none."""
+
+    catalog: str
+    live: bool
+    records: list[GoldenRecord]
+    until_ms: int
+    changes: list[dict[str, Any]] | None
+    messages: list[dict[str, Any]] | None
+    rejects: dict[int, str]
+    profiles: list[dict[str, Any]] | None
+
+    def check_changes(self, changes: list[dict[str, Any]]) -> None:
+        """Hold changes, as decoded from their messages, to what the case states of each."""
+        if self.messages is not None:
+            assert changes == self.messages
+        if self.changes is not None:
+            stated = [_brief(change, expected) for change, expected in zip(changes, self.changes, strict=False)]
+            assert stated + changes[len(stated) :] == self.changes
+
+    def check_rejects(self, rejects: dict[int, str]) -> None:
+        assert rejects == self.rejects
+
+    def check_profiles(self, profiles: list[dict[str, Any]]) -> None:
+        if self.profiles is not None:
+            assert profiles == self.profiles
+
+
+def _brief(change: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    """A change in the words of the case: what it always states, and tags and offset where it does."""
+    data = change["data"]
+    brief = {
+        "time": change["time"],
+        "user": data["user"],
+        "change": change["type"].removeprefix("tagstream.segment."),
+        "segment": data["segment"],
+        "version": data["version"],
+        "cause": data["cause"],
+    }
+    if data["record"] is not None:
+        brief["offset"] = data["record"]["offset"]
+    if "stayed_ms" in data:
+        brief["stayed_ms"] = data["stayed_ms"]
+    if "tags" in expected:
+        brief["tags"] = data["tags"]
+    return brief
+
+
+def milliseconds(text: str) -> int:
+    """Milliseconds since 1970 of an RFC 3339 time."""
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1)
+
+
+def load_case(name: str) -> GoldenCase:
+    """Read a case. A replayed file's `until` defaults to its newest event, as the command's does."""
+    document = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    live = any("log" in record for record in document["records"])
+    records: list[GoldenRecord] = []
+    newest_log_ms = newest_event_ms = NO_WATERMARK_MS
+    for offset, record in enumerate(document["records"]):
+        value = record["raw"] if "raw" in record else json.dumps(record.get("value"), ensure_ascii=False)
+        if live:
+            log_ms = milliseconds(record["tick"] if "tick" in record else record["log"])
+            newest_log_ms = max(newest_log_ms, log_ms)
+            times = (newest_log_ms - GRACE_MS, log_ms + HOUR_MS)
+        else:
+            times = (NO_WATERMARK_MS, FAR_MS)
+        records.append(GoldenRecord(None if "tick" in record else value.encode(), *times, record.get("expect", 0)))
+        if offset not in document.get("rejects", {}) and "value" in record:
+            newest_event_ms = max(newest_event_ms, milliseconds(record["value"]["timestamp"]))
+    return GoldenCase(
+        catalog=document["catalog"],
+        live=live,
+        records=records,
+        until_ms=milliseconds(document["until"]) if "until" in document else newest_event_ms,
+        changes=document.get("changes"),
+        messages=document.get("messages"),
+        rejects=document.get("rejects", {}),
+        profiles=document.get("profiles"),
+    )

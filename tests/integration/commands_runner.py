@@ -1,0 +1,40 @@
+"""Runs the real command in a process of its own, cut off from the user's settings and running stacks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["COMMAND", "clean_environment", "run"]
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "stream.cli")
+
+
+def clean_environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without settings, and with a runtime folder of the test's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TAGSTREAM_")}
+    path = os.pathsep.join(part for part in (str(ROOT), kept.get("PYTHONPATH", "")) if part)
+    return {**kept, "PYTHONPATH": path, "TAGSTREAM_RUNTIME_DIR": str(folder / "run"), **(more or {})}
+
+
+def run(
+    *arguments: str | Path,
+    folder: Path,
+    stdin: bytes = b"",
+    settings: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `tagstream` with these arguments in a folder, and wait for it, for two minutes at most."""
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        cwd=folder,
+        env=clean_environment(folder, settings),
+        timeout=120,
+        check=False,
+    )

@@ -1,0 +1,139 @@
+"""What all commands have in common: help, speed of it, exit codes, where output goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.commands_runner import COMMAND, clean_environment, run
+
+HELP_LIMIT_S = 0.5
+COMMANDS = {
+    *("demo", "up", "worker", "check", "replay", "profile", "members", "watch", "topics", "lag", "doctor", "bench")
+}
+TO_COME = {"control", "web", "test", "preview", "apply", "status", "explain"}
+
+
+def test_help_lists_every_command_of_this_version_and_none_to_come(tmp_path: Path) -> None:
+    done = run("--help", folder=tmp_path)
+    words = set(done.stdout.decode().split())
+    assert (done.returncode, COMMANDS - words) == (0, set())
+    assert words & TO_COME == set()
+
+
+def test_help_comes_at_once(tmp_path: Path) -> None:
+    took: list[float] = []
+    for _ in range(5):
+        start = time.perf_counter()
+        run("--help", folder=tmp_path)
+        took.append(time.perf_counter() - start)
+    assert min(took) < HELP_LIMIT_S
+
+
+def test_help_needs_no_heavy_module(tmp_path: Path) -> None:
+    code = (
+        "import sys, stream.cli;"
+        "print([n for n in ('numpy', 'numba', 'kafka', 'pydantic', 'redis', 'confluent_kafka') if n in sys.modules])"
+    )
+    done = run("-c", code, folder=tmp_path, command=COMMAND[:1])
+    assert done.stdout == b"[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["check"],
+        ["replay", "events.jsonl"],
+        ["members"],
+        ["profile", "ann", "--nonsense"],
+        ["topics", "nonsense"],
+        ["watch", "--limit", "0"],
+        ["demo", "--for", "soon"],
+    ],
+    ids=" ".join,
+)
+def test_bad_usage_is_exit_code_2_and_says_so_on_stderr_only(arguments: list[str], tmp_path: Path) -> None:
+    done = run(*arguments, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr != b""
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["profile", "ann"], ["members", "active"], ["watch"], ["topics"], ["lag"], ["worker", "--catalog", "retail"]],
+    ids=" ".join,
+)
+def test_without_servers_there_is_a_sentence_and_what_to_do(arguments: list[str], tmp_path: Path) -> None:
+    done = run(*arguments, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"tagstream up" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"TAGSTREAM_KAFKA": "nowhere"}, b"TAGSTREAM_KAFKA"),
+        ({"TAGSTREAM_GRACE": "soon"}, b"TAGSTREAM_GRACE"),
+        ({"TAGSTREAM_CONFIG": "/nowhere/tagstream.toml"}, b"TAGSTREAM_CONFIG"),
+        ({"TAGSTREAM_KAFKA": "localhost:1"}, b"TAGSTREAM_REDIS"),
+    ],
+    ids=["kafka", "grace", "config", "half"],
+)
+def test_a_bad_setting_is_exit_code_2_and_named(settings: dict[str, str], named: bytes, tmp_path: Path) -> None:
+    done = run("members", "active", folder=tmp_path, settings=settings)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert named in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_kafka_that_does_not_answer_is_exit_code_1_and_named(tmp_path: Path) -> None:
+    servers = {"TAGSTREAM_KAFKA": "127.0.0.1:1", "TAGSTREAM_REDIS": "redis://127.0.0.1:1/0"}
+    done = run("topics", folder=tmp_path, settings=servers)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"127.0.0.1:1" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "check", "--json", *["retail"] * 20],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (141, b"")
+
+
+def test_ctrl_c_ends_a_command_with_130_and_no_traceback(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    process = subprocess.Popen(
+        [*COMMAND, "replay", str(pipe), "--catalog", "retail", "--changes", "out.jsonl"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with pipe.open("wb"):  # opens when the command does: it now waits for events that don't come
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    assert b"Traceback" not in said
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == []
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    done = run("--version", folder=tmp_path)
+    assert (done.returncode, done.stdout[:10]) == (0, b"tagstream ")

@@ -1,0 +1,228 @@
+"""Random logs of one partition: events in and out of order, late, repeated and refused, ticks, log time running on.
+
+Times come from a small pool and from the moments at which earlier events leave a window, so that boundaries are hit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from rules.history import hash_of_user
+from rules.interpret import leaving_ms
+from tests.property.random_catalogs import TEXTS
+
+START_MS = 1_700_000_000_000
+GRACE_MS = 2_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+NO_WATERMARK_MS = -(2**40)
+USERS = ("ana", "bo", "21", "é", "a b")
+UNITS_MS = {"s": 1_000, "m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+STEPS_MS = (0, 0, 1, 16, 17, 18, 34, 50, 999, 1000, 1001, 1037, 2000, 2001, 3050, 7_000, 61_000, 305_000, HOUR_MS)
+LONG_STEPS_MS = (*STEPS_MS, DAY_MS - 1, DAY_MS, DAY_MS + 1, 2 * DAY_MS)
+LATENESS_MS = (0, 0, 0, 0, 0, 1, 17, 500, 1_000, 1_037, 2_000, 5_000, 62_000, HOUR_MS, 2 * DAY_MS)
+
+NUMBERS = (0, 1, 1, 2, 3, -1, 0.5, 0.1, 0.2, 2.5, 1e-6, 5e-7, 1.5e-6, 1.0000005, 1e3, 123456.789, -2.5, 10**11, 1e11)
+RICH_NUMBERS = (999_999_999_999, 900_000_000_000, 9e11, -9e11, 999_999_999_999.9, 1)
+WRONG_NUMBERS: tuple[object, ...] = ("1", True, [], {}, 10**12, -(10**12), 1e13, 999_999_999_999.99999)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record of a log with its log time; `value` is None for a record without a value. A tick is no event."""
+
+    value: bytes | None
+    log_ms: int
+    tick: bool = False
+    forwarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """One record as the engine gets it."""
+
+    value: bytes | None
+    offset: int
+    watermark_ms: int
+    horizon_ms: int
+    forwarded: bool = False
+
+
+def timestamp_text(t_ms: int, style: int = 0) -> str:
+    """RFC 3339 of a moment, in several ways of writing it."""
+    moment = EPOCH + timedelta(milliseconds=t_ms)
+    match style:
+        case 1:
+            return (moment + timedelta(hours=8)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "+08:00"
+        case 2:
+            return (moment - timedelta(minutes=210)).replace(tzinfo=None).isoformat(timespec="microseconds") + "-03:30"
+        case 3 if t_ms % 1000 == 0:
+            return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+        case 4:
+            return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "999Z"
+        case _:
+            return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def windows_of(catalog_text: str) -> list[int]:
+    """The lengths, ms, of the windows (and other durations) that a catalog's text speaks of."""
+    found = re.findall(r'"([0-9]+)([smhdw])"', catalog_text)
+    return sorted({int(count) * UNITS_MS[unit] for count, unit in found}) or [1_000]
+
+
+PROPERTY_VALUES: dict[str, st.SearchStrategy[object]] = {
+    "x": st.sampled_from(NUMBERS),
+    "y": st.sampled_from(NUMBERS),
+    "s": st.sampled_from([*TEXTS, None, 1, True, {"a": 1}]),
+    "b": st.sampled_from([True, False, None, 1, "true", []]),
+}
+TRAIT_VALUES: dict[str, st.SearchStrategy[object]] = {
+    "n": st.sampled_from([*NUMBERS, None, None, "1", True, [1], 10**30, 2**53 + 1]),
+    "s": st.sampled_from([*TEXTS, None, None, 1, False, {"a": None}]),
+    "b": st.sampled_from([True, True, False, None, None, 0, "true"]),
+}
+
+
+@st.composite
+def event_documents(draw: st.DrawFn, t_ms: int, *, user: str, rich: bool) -> dict[str, object]:
+    """An event of one user at a time; now and then with a number that is none."""
+    kind = draw(
+        st.sampled_from(["track"] * 6 + ["page", "screen", "identify", "identify", "identify", "alias", "group"])
+    )
+    document: dict[str, object] = {"type": kind, "userId": user}
+    document["timestamp"] = timestamp_text(t_ms, draw(st.integers(0, 4)))
+    message_id = draw(st.sampled_from([None] * 6 + ["", "m1", "m2", "m3"]))
+    if message_id is not None:
+        document["messageId"] = message_id
+    if kind == "track":
+        document["event"] = draw(st.sampled_from(["A", "A", "A", "B", "B", "Page Viewed", "a"]))
+    if kind in ("track", "page", "screen") or draw(st.integers(0, 9)) == 0:
+        properties = {name: draw(PROPERTY_VALUES[name]) for name in draw(_names("xysb"))}
+        if rich and draw(st.integers(0, 3)) != 0:
+            properties["x"] = draw(st.sampled_from(RICH_NUMBERS))
+        if draw(st.integers(0, 19)) == 0:
+            properties["x"] = draw(st.sampled_from(WRONG_NUMBERS))
+        document["properties"] = properties or draw(st.sampled_from([{}, None]))
+    if kind == "identify" or draw(st.integers(0, 9)) == 0:
+        document["traits"] = {name: draw(TRAIT_VALUES[name]) for name in draw(_names("nsb"))}
+    return document
+
+
+def _names(letters: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(letters), max_size=len(letters), unique=True)
+
+
+def refused_records(t_ms: int) -> st.SearchStrategy[bytes | None]:
+    """Records that are no events, each kind of refusal among them."""
+    good: dict[str, object] = {"type": "track", "event": "A", "userId": "ana", "timestamp": timestamp_text(t_ms)}
+
+    def changed(**fields: object) -> bytes:
+        return json.dumps({name: value for name, value in {**good, **fields}.items() if value != "-"}).encode()
+
+    return st.sampled_from(
+        [
+            None,
+            b"",
+            b"nope",
+            b'{"type": "track"',
+            b'{"type": NaN}',
+            b"\xff\xfe",
+            b"[]",
+            b'"text"',
+            b"null",
+            json.dumps(good).encode("utf-16"),
+            b"[" * 65 + b"]" * 65,
+            json.dumps(good).encode()[:-1] + b', "x": ' + b"[" * 64 + b"]" * 64 + b"}",
+            changed(userId="-"),
+            changed(userId=None),
+            changed(userId=""),
+            changed(userId=7),
+            changed(userId="u" * 513),
+            changed(type="-"),
+            changed(type="click"),
+            changed(type=3),
+            changed(timestamp="-"),
+            changed(timestamp="2026-01-01"),
+            changed(timestamp="2026-02-29T00:00:00Z"),
+            changed(timestamp=1_700_000_000),
+            changed(timestamp="1969-12-31T23:59:59.999Z"),
+            changed(timestamp=timestamp_text(t_ms + 2 * HOUR_MS)),
+            changed(event="-"),
+            changed(event=""),
+            changed(event=5),
+            changed(messageId=5),
+            changed(properties=[1]),
+            changed(traits="x"),
+            changed(context=1),
+            changed(filler="x" * 262_144),
+        ]
+    )
+
+
+@st.composite
+def logs(draw: st.DrawFn, catalog_text: str, *, max_size: int = 30, users: int = 3, live: bool = True) -> list[Item]:
+    """A log: records and ticks with their log times.
+
+    live: log time runs with the events (late ones included). Else it is a file for `replay`.
+    """
+    windows = windows_of(catalog_text)
+    names = USERS[: draw(st.sampled_from((1, 2, users)))]
+    rich = draw(st.integers(0, 4)) == 0
+    steps = st.sampled_from(LONG_STEPS_MS if draw(st.integers(0, 3)) == 0 else STEPS_MS)
+    clock_ms = START_MS
+    seen: list[tuple[str, int]] = []
+    items: list[Item] = []
+    for _ in range(draw(st.sampled_from((max_size, max_size * 2 // 3, max_size // 3, 5, 1)))):
+        clock_ms += draw(steps)
+        choice = draw(st.integers(0, 29))
+        if choice == 29:
+            items.append(Item(draw(refused_records(clock_ms)), clock_ms))
+            continue
+        if choice >= 27 and live:
+            items.append(Item(None, clock_ms, tick=True))
+            continue
+        if choice == 26 and items:
+            repeated = draw(st.sampled_from(items))
+            items.append(Item(repeated.value, clock_ms, tick=repeated.tick))
+            continue
+        user = draw(st.sampled_from(names))
+        if choice >= 10 and seen:
+            user, earlier_ms = draw(st.sampled_from(seen))
+            window_ms = draw(st.sampled_from(windows))
+            boundaries = (leaving_ms(earlier_ms, window_ms, hash_of_user(user)), earlier_ms + window_ms, earlier_ms)
+            t_ms = draw(st.sampled_from(boundaries)) + draw(st.integers(-1, 1))
+            clock_ms = max(clock_ms, t_ms)
+        else:
+            t_ms = clock_ms - draw(st.sampled_from(LATENESS_MS))
+        seen.append((user, t_ms))
+        document = draw(event_documents(t_ms, user=user, rich=rich))
+        log_ms = clock_ms + draw(st.sampled_from((0, 0, 0, 3, 2_000, 2_001, 5_000, -40)))
+        items.append(Item(json.dumps(document, ensure_ascii=draw(st.booleans())).encode(), log_ms))
+    return items
+
+
+def fed_records(items: list[Item], *, live: bool = True) -> list[Fed | int]:
+    """A log as the engine gets it: records with their watermark; of each tick the watermark alone.
+
+    In a file for `replay` (not `live`) the watermark stands still and every timestamp up to the last is near enough.
+    """
+    fed: list[Fed | int] = []
+    newest_ms = NO_WATERMARK_MS
+    last_ms = max((item.log_ms for item in items), default=START_MS)
+    for offset, item in enumerate(items):
+        newest_ms = max(newest_ms, item.log_ms)
+        watermark_ms = newest_ms - GRACE_MS
+        if item.tick:
+            fed.append(watermark_ms)
+        elif live:
+            fed.append(Fed(item.value, offset, watermark_ms, item.log_ms + HOUR_MS, item.forwarded))
+        else:
+            fed.append(Fed(item.value, offset, NO_WATERMARK_MS, last_ms + HOUR_MS))
+    return fed

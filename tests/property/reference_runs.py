@@ -1,0 +1,71 @@
+"""Runs of the reference, and a form of changes in which two can be compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from rules.catalog import Catalog
+from rules.reference import Reference
+from tests.property.random_logs import Fed
+
+APP = "tagstream"
+
+
+def canonical(value: object) -> str:
+    """JSON of a value, fields in order, numbers written one way: 1 is 1.0, 0 is -0.0, but 1 is not true."""
+    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0
+    return value
+
+
+def by_user(changes: list[str]) -> dict[str, list[str]]:
+    """Changes (canonical texts) of each user, in their order."""
+    grouped: dict[str, list[str]] = {}
+    for change in changes:
+        grouped.setdefault(json.loads(change)["subject"], []).append(change)
+    return grouped
+
+
+@dataclass
+class ReferenceRun:
+    """What the reference makes of a log."""
+
+    reference: Reference
+    changes: list[str] = field(default_factory=list)
+    rejects: dict[int, str] = field(default_factory=dict)
+    misplaced: list[int] = field(default_factory=list)
+    accepted: int = 0
+    duplicates: int = 0
+
+
+def run_reference(
+    catalog: Catalog, fed: list[Fed | int], until_ms: int, *, partition: int = 0, partition_count: int = 1
+) -> ReferenceRun:
+    """The fold of a log, with all flips up to `until_ms`."""
+    run = ReferenceRun(Reference(catalog, app=APP, partition=partition, partition_count=partition_count))
+    for record in fed:
+        if isinstance(record, int):
+            continue
+        outcome = run.reference.feed(
+            record.value, record.offset, record.watermark_ms, record.horizon_ms, forwarded=record.forwarded
+        )
+        run.changes += map(canonical, outcome.changes)
+        if outcome.reason is not None:
+            run.rejects[record.offset] = outcome.reason
+        elif outcome.misplaced:
+            run.misplaced.append(record.offset)
+        elif outcome.duplicate:
+            run.duplicates += 1
+        else:
+            run.accepted += 1
+    run.changes += map(canonical, run.reference.advance(until_ms))
+    return run
