@@ -33,7 +33,7 @@ lint: .venv/.ready ## ruff, mypy strict, import directions
 	@$(BIN)/lint-imports
 
 bench: .venv/.ready ## measure the engine and a worker beside a bare pipeline
-	@$(BIN)/tagstream bench $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 kafka: ## run Apache Kafka on 127.0.0.1:PORT=9092 until Ctrl-C (needs Java 17 and Maven)
 	@deploy/kafka/fetch

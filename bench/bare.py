@@ -1,8 +1,9 @@
 """The bare pipeline that the worker is held against: the same I/O, and nothing thought in between.
 
 It consumes the same events with librdkafka, decodes them with msgspec into the same type as the engine's, writes the
-same rows of the same users to Redis, produces the same messages evenly over the run, and commits its offsets. It keeps
-no state, computes nothing, and survives nothing. What it reaches is what this machine can do at most.
+rows of the batch's users to Redis, and one value as large as all else that the worker writes there (its outbox above
+all), produces the same messages evenly over the run, and commits its offsets. It keeps no state, computes nothing, and
+survives nothing. What it reaches is what this machine can do at most.
 
 Run by `bench.worker` as a process of its own: `python -m bench.bare FOLDER`.
 """
@@ -33,10 +34,13 @@ _WAIT_S = 0.02
 class BareWork(msgspec.Struct):
     """What the worker wrote, to be written again. events: how many are to be consumed.
 
+    redis_bytes_an_event: all that the worker sent to Redis.
+
     properties, traits: names that the catalog reads.  rows: by user.  messages: key, value and headers.
     """
 
     events: int
+    redis_bytes_an_event: float
     properties: list[str]
     traits: list[str]
     rows: dict[str, bytes]
@@ -77,7 +81,7 @@ def main(folder: Path) -> None:
 
 def _run(work: BareWork, settings: Settings, clients: _Clients) -> None:
     event = event_type(fields_of("Properties", work.properties, None), fields_of("Traits", work.traits, msgspec.UNSET))
-    decode = msgspec.json.Decoder(event).decode
+    decode: Any = msgspec.json.Decoder(event).decode
     done = sent = 0
     while done < work.events:
         messages = clients.consumer.consume(_BATCH, _WAIT_S)
@@ -85,7 +89,7 @@ def _run(work: BareWork, settings: Settings, clients: _Clients) -> None:
         if not values:
             continue
         users = list(dict.fromkeys([decoded.user for decoded in map(decode, values)]))
-        _write(clients.store, settings.app, users, work.rows)
+        _write(clients.store, settings.app, users, work.rows, int(work.redis_bytes_an_event * len(values)))
         due = len(work.messages) * (done + len(values)) // work.events
         for key, value, headers in work.messages[sent:due]:
             clients.producer.produce(settings.segment_changes_topic, value=value, key=key, headers=headers)
@@ -95,7 +99,8 @@ def _run(work: BareWork, settings: Settings, clients: _Clients) -> None:
         clients.store.set(f"{settings.app}:bare", done)
 
 
-def _write(store: Any, app: str, users: list[str], rows: dict[str, bytes]) -> None:
+def _write(store: Any, app: str, users: list[str], rows: dict[str, bytes], size: int) -> None:
+    """Write the users' rows, each partition's buckets together, and something else up to `size` bytes in all."""
     partitions = (hash_users(users) % PARTITIONS).tolist()
     buckets = buckets_of(users, PARTITIONS)
     by_key: dict[str, list[str | bytes]] = {}
@@ -104,6 +109,9 @@ def _write(store: Any, app: str, users: list[str], rows: dict[str, bytes]) -> No
     pipeline = store.pipeline(transaction=False)
     for key, items in by_key.items():
         pipeline.execute_command("HSET", key, *items)
+    left = size - sum(len(user) + len(rows.get(user, b"")) for user in users)
+    if left > 0:
+        pipeline.execute_command("SET", f"{app}:rest", b"x" * left)
     pipeline.execute()
 
 

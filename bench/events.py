@@ -1,8 +1,9 @@
 """The events that everything here is measured with: a shop's clickstream, the same for the same seed.
 
-Users follow a Zipf distribution, so some send a large share of all events and most send few; names follow a shop's
-funnel; a few per cent of the timestamps are late. Every event is filled up with a user agent to the same size, since
-bytes are what decoding costs. This is not the demo's shop: it is quicker to make, and has no story.
+Users follow a Zipf distribution, so some send a large share of all events and most send few; they come in visits of
+some clicks; names follow a shop's funnel; a few per cent of the timestamps are late. Every event is filled up with a
+user agent to the same size, since bytes are what decoding costs. This is not the demo's shop: it is quicker to make,
+and has no story.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["Traffic"]
 
 _CHUNK = 16_384
 _DAY_MS = 86_400_000
+_PAUSE_MS = 30_000.0
 
 # Name, share, and the properties beside the product's own.
 _FUNNEL: tuple[tuple[str, float], ...] = (
@@ -53,12 +55,14 @@ class Traffic:
     """A stretch of traffic.
 
     events: how many.  users: how many there may be; with few events not all appear.  zipf: the exponent.
+    clicks: events of a visit, on average; with 1 every event is of another user than the one before.
     start_ms, days: over what time the events spread evenly.  size: bytes of an event.
     """
 
     events: int
     users: int = 50_000
     zipf: float = 1.05
+    clicks: float = 8.0
     seed: int = 7
     start_ms: int = 1_767_225_600_000  # 2026-01-01
     days: float = 60.0
@@ -75,19 +79,34 @@ class Traffic:
         """
         numbers = np.random.default_rng(self.seed)
         names = np.array([share for _, share in _FUNNEL])
-        weights = np.arange(1, self.users + 1, dtype=np.float64) ** -self.zipf
-        likelihood = np.cumsum(weights / weights.sum())
-        user_of_rank = numbers.permutation(self.users)
+        users, logged_ms = self._visits(numbers)
         goods = _goods(numbers)
         traits = [_traits(numbers) for _ in range(512)]
         for first in range(0, self.events, _CHUNK):
-            count = min(_CHUNK, self.events - first)
-            ranks = np.minimum(np.searchsorted(likelihood, numbers.random(count)), self.users - 1)
-            kinds = numbers.choice(len(_FUNNEL), count, p=names / names.sum())
-            logged_ms = self.start_ms + np.arange(first, first + count) * (self.days * _DAY_MS / self.events)
-            yield from self._chunk(
-                numbers, user_of_rank[ranks].tolist(), kinds.tolist(), logged_ms.astype(np.int64), goods, traits
-            )
+            chunk = slice(first, first + _CHUNK)
+            kinds = numbers.choice(len(_FUNNEL), len(users[chunk]), p=names / names.sum())
+            yield from self._chunk(numbers, users[chunk].tolist(), kinds.tolist(), logged_ms[chunk], goods, traits)
+
+    def _visits(self, numbers: np.random.Generator) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Who sends an event, and when it is logged, in log order: users come, click some times, and go."""
+        weights = np.arange(1, self.users + 1, dtype=np.float64) ** -self.zipf
+        likelihood = np.cumsum(weights / weights.sum())
+        lengths = numbers.geometric(1 / self.clicks, self.events)
+        lengths = lengths[: int(np.searchsorted(np.cumsum(lengths), self.events)) + 1]
+        count = len(lengths)
+        ranks = np.minimum(np.searchsorted(likelihood, numbers.random(count)), self.users - 1)
+        users = np.repeat(numbers.permutation(self.users)[ranks], lengths)[: self.events]
+        pauses_ms = numbers.exponential(_PAUSE_MS, len(users))
+        elapsed_ms = np.cumsum(pauses_ms)
+        begins = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+        begins = begins[begins < self.events]
+        into_visit_ms = elapsed_ms - np.repeat(elapsed_ms[begins], np.diff(begins, append=len(users)))
+        arrivals_ms = np.sort(numbers.random(len(begins))) * self.days * _DAY_MS
+        at_ms = np.repeat(arrivals_ms, np.diff(begins, append=len(users))) + into_visit_ms
+        order = np.argsort(at_ms, kind="stable")
+        # Time runs as evenly as the days have it, however late the last visits end: an even rate, in a likely order.
+        even_ms = np.arange(len(users)) * (self.days * _DAY_MS / len(users))
+        return users[order], self.start_ms + even_ms.astype(np.int64)
 
     def _timestamps(self, numbers: np.random.Generator, logged_ms: npt.NDArray[np.int64]) -> list[str]:
         """When it happened: half a second before it was logged, on average; one in fifty up to six hours before."""

@@ -17,7 +17,7 @@ import numpy as np
 from confluent_kafka import Producer
 
 from bench.events import Traffic
-from bench.local import PARTITIONS, child, local_stack, make_topics, wait_until
+from bench.local import PARTITIONS, WORKER, child, local_stack, make_topics, wait_until
 from stream.clock import SystemClock
 from stream.embedded import Stack
 from stream.engine.murmur import hash_users
@@ -76,18 +76,15 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
     with local_stack(folder) as (stack, settings):
         ours = make_topics(settings, stack, "latency")
         receiver = _Receiver(stack, ours)
-        command = ["-c", "from stream.cli import main; main()", "worker", "--catalog", catalog]
-        with child(command, ours, folder) as process:
+        with child([*WORKER, catalog], ours, folder) as process:
             receiver.start()
             try:
                 sent: dict[Place, float] = {}
                 _send(stack, ours, rate, 1.0, sent)
                 wait_until(lambda: bool(receiver.seen), process, "the first change", _SETTLED_S)
                 _send(stack, ours, rate, warm_up_s, {})
-                first_s = time.perf_counter()
                 sent.clear()
-                _send(stack, ours, rate, seconds, sent)
-                elapsed_s = time.perf_counter() - first_s
+                elapsed_s = _send(stack, ours, rate, seconds, sent)
                 _let_settle(lambda: len(receiver.seen))
             finally:
                 receiver.stop()
@@ -98,15 +95,15 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
     return LatencyFigures(len(sent) / elapsed_s, elapsed_s, len(waits_ms), p50, p90, p99, worst)
 
 
-def _send(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float]) -> None:
-    """Send events at an even pace; `sent` gets the moment of each. Blocks for so long, and until all are taken."""
+def _send(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float]) -> float:
+    """Send events at an even pace; `sent` gets the moment of each. Blocks until all are taken. How long sending took, s."""
     producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 0, "socket.nagle.disable": True})
     count = int(rate * seconds)
     start_ms = SystemClock().now_ms() + int(_LEAD_S * 1000)
     traffic = Traffic(count, seed=start_ms, start_ms=start_ms, days=seconds / _DAY_S)
     events = list(traffic.timed())
     partitions = (hash_users([user for user, _, _ in events]) % PARTITIONS).tolist()
-    begin_s = time.perf_counter() + (start_ms - SystemClock().now_ms()) / 1000
+    begin_s = time.perf_counter() + max(0.0, (start_ms - SystemClock().now_ms()) / 1000)
 
     def noting(moment_s: float) -> Callable[[Any, Any], None]:
         def delivered(error: Any, message: Any) -> None:
@@ -122,7 +119,9 @@ def _send(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dic
             time.sleep(wait_s)
         now_s = time.perf_counter()
         producer.produce(settings.events_topic, value, user, partition, noting(now_s), SystemClock().now_ms())
+    elapsed_s = time.perf_counter() - begin_s
     producer.flush()
+    return elapsed_s
 
 
 def _let_settle(count: Callable[[], int]) -> None:

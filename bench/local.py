@@ -19,10 +19,21 @@ from stream.engine.murmur import hash_users
 from stream.settings import Settings, load_settings
 from stream.topics import ensure_topics
 
-__all__ = ["EVENTS_TOPIC", "PARTITIONS", "child", "local_stack", "make_topics", "produce_events", "wait_until"]
+__all__ = [
+    "EVENTS_TOPIC",
+    "PARTITIONS",
+    "WORKER",
+    "child",
+    "local_stack",
+    "make_topics",
+    "produce_events",
+    "wait_until",
+]
 
 EVENTS_TOPIC = "bench.events"
 PARTITIONS = 4
+WORKER = ("-c", "from stream.cli import main; main()", "worker", "--catalog")
+"""The worker's command, for Python; the catalog follows."""
 _START_S = 60.0
 _STOP_S = 20.0
 

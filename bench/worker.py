@@ -22,7 +22,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.bare import BareWork
 from bench.events import Traffic
-from bench.local import PARTITIONS, child, local_stack, make_topics, produce_events, wait_until
+from bench.local import PARTITIONS, WORKER, child, local_stack, make_topics, produce_events, wait_until
 from rules.catalog import load_catalog
 from rules.program import compile_catalog
 from stream.embedded import Stack
@@ -38,12 +38,11 @@ _READ_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One process over the log: events/s, CPU time an event of its own process, bytes it sent to Redis, messages."""
+    """One process over the log; the CPU time is its own, without Kafka's and Redis's."""
 
     events_per_s: float
     cpu_us_an_event: float
-    redis_mib: float
-    messages: int
+    redis_bytes_an_event: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Pair:
 
     worker: Turn
     bare: Turn
+    messages: int
 
     @property
     def ratio(self) -> float:
@@ -84,31 +84,35 @@ def measure_worker(traffic: Traffic, catalog: str, folder: Path, pairs: int) -> 
 
 def _pair(count: int, catalog: str, folder: Path, stack: Stack, settings: Settings, store: Any, number: int) -> Pair:
     ours = make_topics(settings, stack, f"worker-{number}")
-    command = ["-c", "from stream.cli import main; main()", "worker", "--catalog", catalog]
-    with child(command, ours, folder) as process:
+    with child([*WORKER, catalog], ours, folder) as process:
         worker = _follow(process, count, store, lambda: _worker_count(store, ours.app))
     program = compile_catalog(load_catalog(catalog))
     messages = _read_messages(stack, ours.segment_changes_topic)
-    work = BareWork(count, list(program.properties), list(program.traits), _read_rows(store, ours.app), messages)
+    work = BareWork(
+        events=count,
+        redis_bytes_an_event=worker.redis_bytes_an_event,
+        properties=list(program.properties),
+        traits=list(program.traits),
+        rows=_read_rows(store, ours.app),
+        messages=messages,
+    )
     (folder / "bare.msgpack").write_bytes(msgspec.msgpack.encode(work))
 
     bare_settings = make_topics(settings, stack, f"bare-{number}")
     with child(["-m", "bench.bare", str(folder)], bare_settings, folder) as process:
         bare = _follow(process, count, store, lambda: int(store.get(f"{bare_settings.app}:bare") or 0))
-    return Pair(Turn(*worker, len(messages)), Turn(*bare, len(messages)))
+    return Pair(worker, bare, len(messages))
 
 
-def _follow(
-    process: subprocess.Popen[bytes], count: int, store: Any, done: Callable[[], int]
-) -> tuple[float, float, float]:
-    """Events/s, CPU time an event in µs, MiB sent to Redis, from the first tenth of the events to the last one."""
+def _follow(process: subprocess.Popen[bytes], count: int, store: Any, done: Callable[[], int]) -> Turn:
+    """What the process does from the first tenth of the events to the last one."""
     wait_until(lambda: done() >= count // 10, process, "the first tenth of the events", _TIMEOUT_S)
     watched = psutil.Process(process.pid)
     before = (done(), time.perf_counter(), _cpu_s(watched), _redis_bytes(store))
     wait_until(lambda: done() >= count, process, "all events", _TIMEOUT_S)
     after = (done(), time.perf_counter(), _cpu_s(watched), _redis_bytes(store))
     events, wall_s, cpu_s, sent = (later - earlier for later, earlier in zip(after, before, strict=True))
-    return events / wall_s, cpu_s / events * 1e6, sent / 2**20
+    return Turn(events / wall_s, cpu_s / events * 1e6, sent / events)
 
 
 def _cpu_s(process: psutil.Process) -> float:

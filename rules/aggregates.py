@@ -114,8 +114,6 @@ def _where_text(node: Node) -> str:
         case BooleanValue(value=value):
             own = value
         case _:
-            own = tuple(
-                getattr(node, name) for name in ("value", "ms", "operator", "negated") if hasattr(node, name)
-            )
+            own = tuple(getattr(node, name) for name in ("value", "ms", "operator", "negated") if hasattr(node, name))
     inner = ",".join(_where_text(child) for child in children(node))
     return f"{type(node).__name__}{own!r}({inner})"

@@ -243,7 +243,9 @@ class _Compiler:
         if len(terms) == 1:
             ((aggregate, coefficient),) = terms.items()
             if coefficient == 1:
-                return Leaf(PLACE, self.compiled.aggregates(aggregate), between=place_test(aggregate, operator, -constant))
+                return Leaf(
+                    PLACE, self.compiled.aggregates(aggregate), between=place_test(aggregate, operator, -constant)
+                )
             if coefficient == -1:
                 turned = place_test(aggregate, _MIRRORED[operator], constant)
                 return Leaf(PLACE, self.compiled.aggregates(aggregate), between=turned)

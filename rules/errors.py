@@ -95,7 +95,7 @@ class ProblemCode(StrEnum):
     UNCLEAR_TYPE = "unclear_type", "Nothing tells the type of what is compared; compare with a constant."
     CONDITION_COMPARED = "condition_compared", "Conditions are combined by and, or, not; they are not compared."
     BAD_CHOICES = "bad_choices", "After `in` stands a list of constants: all numbers, or all strings."
-    PROPERTY_OUTSIDE_WHERE = "property_outside_where", "`property` reads the event being counted: only in `where=`."
+    PROPERTY_OUTSIDE_WHERE = "property_outside_where", "The event being counted is read only in `where=`."
     NOT_IN_WHERE = "not_in_where", "In `where=` stand only properties of the event, each beside constants."
 
     # Warnings

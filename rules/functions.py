@@ -59,6 +59,4 @@ FUNCTIONS_TO_COME = frozenset(
 )
 
 # Python's keywords are among them: the parser is Python's, and a tag named `class` could never be read.
-RESERVED_WORDS = frozenset(
-    {*FUNCTIONS, *FUNCTIONS_TO_COME, *(word.lower() for word in keyword.kwlist), "true", "false", "none", "always"}
-)
+RESERVED_WORDS = frozenset({*FUNCTIONS, *FUNCTIONS_TO_COME, *keyword.kwlist, "true", "false", "always"})

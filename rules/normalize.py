@@ -1,9 +1,9 @@
 """Conditions in normal form: negation pushed to the leaves, constants folded.
 
-A condition is three-valued, but all that matters of it is whether it is true. `truth(node)` gives a formula that is true
-exactly when the condition is, `falsehood(node)` one that is true exactly when the condition is false (neither, when it is
-unknown). Under Kleene's logic the truth of `and`, `or`, `not` follows from the truth and falsehood of their operands, so
-formulas are two-valued and their leaves are single tests: one comparison, one boolean, one presence.
+A condition is three-valued, but all that matters of it is whether it is true. `truth(node)` gives a formula that is
+true exactly when the condition is, `falsehood(node)` one that is true exactly when it is false (neither, when it is
+unknown). Under Kleene's logic the truth of `and`, `or`, `not` follows from the truth and falsehood of their operands,
+so formulas are two-valued and their leaves are single tests: one comparison, one boolean, one presence.
 """
 
 from __future__ import annotations

@@ -239,8 +239,9 @@ class _Conversion:
         pairs: list[Node] = []
         for number, operator in enumerate(tree.ops):
             left, right = operands[number], operands[number + 1]
-            first = tree.left if number == 0 else tree.comparators[number - 1]
-            pair_span = Span(self._span(first).start, self._span(tree.comparators[number]).end)
+            start = span.start if number == 0 else self._span(tree.comparators[number - 1]).start
+            end = span.end if number == len(tree.ops) - 1 else self._span(tree.comparators[number]).end
+            pair_span = Span(start, end)
             if isinstance(left, tuple):
                 message = "a list of choices ends a comparison; go on with and"
                 return self._refuse(ProblemCode.SYNTAX, message, pair_span, expected="and, or")

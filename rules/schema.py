@@ -27,7 +27,7 @@ MAX_VERSION = 2**53 - 1
 MAX_TITLE_CHARACTERS = 200
 _WHOLE_NUMBER = re.compile(r"[-+]?[0-9]{1,20}")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,3})?")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 # Names that differ between machines, or count leap seconds.
 _LOCAL_ZONES = re.compile(r"localtime|posixrules|Factory|posix/.*|right/.*")

@@ -45,7 +45,7 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Tables(NamedTuple):
-    """A catalog as arrays: A aggregates (R of them with rings), T traits, L leaves, X comparisons, S segments, W wheres.
+    """A catalog as arrays: A aggregates (R with rings), T traits, L leaves, X comparisons, S segments, W wheres.
 
     A list of lists is flat: the entries of i are `flat[start[i]:start[i + 1]]`, and `start` has one more entry.
     """

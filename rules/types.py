@@ -253,11 +253,12 @@ class _Resolver:
         if where is not None:
             flaws = where_flaws(where, self._is_constant_tag)
             self.flaws.extend(flaws)
-            if not flaws:
-                self._in_where = True
-                where = self.want(where, Kind.BOOLEAN, depth + 1)
-                self._in_where = False
-        made = Aggregate(node.function, node.event, node.property, node.last_ms, where, node.span)
+            self._in_where = True
+            where = None if flaws else self.want(where, Kind.BOOLEAN, depth + 1)
+            self._in_where = False
+        made: Node | None = None
+        if where is not None or node.where is None:
+            made = Aggregate(node.function, node.event, node.property, node.last_ms, where, node.span)
         return self._of_kind(node.span, made, kind_of(node), want)
 
     def _is_constant_tag(self, node: TagName) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,8 +30,8 @@ REQUEST_MS = 15_000
 def kafka_admin(brokers: str) -> Iterator[KafkaAdminClient]:
     """An admin client of the brokers `host:port[,host:port…]`, closed at the end.
 
-    Blocks until a broker answers, for 5 s at most. Raises UnavailableError (no broker answers, also midway) or
-    ConfigurationError (Kafka refuses); also for what the caller does with the client and kafka-python refuses.
+    Blocks until a broker answers, for 5 s at most; not at all where nothing listens. Raises UnavailableError (no broker
+    answers, also midway) or ConfigurationError (Kafka refuses); also for what the caller does with the client.
     """
     made: list[KafkaNetClient] = []
 
@@ -38,6 +39,8 @@ def kafka_admin(brokers: str) -> Iterator[KafkaAdminClient]:
         made.append(KafkaNetClient(**options))
         return made[-1]
 
+    if not any(_listens(broker) for broker in brokers.split(",")):
+        raise _no_answer(brokers)
     try:
         admin = KafkaAdminClient(
             bootstrap_servers=brokers.split(","),
@@ -49,16 +52,30 @@ def kafka_admin(brokers: str) -> Iterator[KafkaAdminClient]:
     except KafkaError as error:
         for each in made:  # a client whose first contact failed keeps its thread, and its own `close` does nothing
             each.close()
-        raise UnavailableError(
-            f"No Kafka broker answers at {brokers}.",
-            remedy="Check that Kafka runs and that TAGSTREAM_KAFKA has its address.",
-        ) from error
+        raise _no_answer(brokers) from error
     try:
         yield admin
     except KafkaError as error:
         raise kafka_error(error, brokers) from error
     finally:
         admin.close()
+
+
+def _listens(broker: str) -> bool:
+    """Whether anything takes a connection there: kafka-python would try for its whole time, and leave sockets open."""
+    host, _, port = broker.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=BOOTSTRAP_MS / 1000).close()
+    except OSError:
+        return False
+    return True
+
+
+def _no_answer(brokers: str) -> UnavailableError:
+    return UnavailableError(
+        f"No Kafka broker answers at {brokers}.",
+        remedy="Check that Kafka runs and that TAGSTREAM_KAFKA has its address.",
+    )
 
 
 def kafka_error(error: KafkaError, brokers: str) -> TagstreamError:

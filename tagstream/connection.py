@@ -6,17 +6,28 @@ is missing makes the broker create one, with the wrong settings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError, for_code
+from kafka.net.compat import KafkaNetClient
 from kafka.protocol.api_key import ApiKey
 
+from stream.clock import Clock, SystemClock
 from tagstream.errors import ClientConfigurationError, KafkaUnavailableError, SubscriptionError, TopicMissingError
 
-__all__ = ["EMBEDDED_CLUSTER_PREFIX", "Bootstrap", "TopicFacts", "ask_about_topic", "bootstrap_list", "misconfigured"]
+__all__ = [
+    "EMBEDDED_CLUSTER_PREFIX",
+    "Bootstrap",
+    "TopicFacts",
+    "ask_about_topic",
+    "bootstrap_list",
+    "make_client",
+    "misconfigured",
+]
 
 Bootstrap = str | Sequence[str]
 """`host:port`, several with commas between them, or a sequence of such."""
@@ -25,6 +36,10 @@ EMBEDDED_CLUSTER_PREFIX: Final = "tagstream-"
 """How the cluster id of the embedded stack's broker begins. Apache Kafka's ids are 22 characters of base64."""
 _CONFIGURATION_ERRORS: Final = (ValueError, TypeError, AssertionError, KafkaConfigurationError, RuntimeError)
 """What kafka-python raises for arguments it doesn't like."""
+_DEFAULT_PORT: Final = "9092"
+_TRY_S: Final = 2.0
+_PAUSE_S: Final = 0.1
+_SHORTEST_S: Final = 0.05
 _UNKNOWN_TOPIC: Final = 3
 """Kafka's error code UNKNOWN_TOPIC_OR_PARTITION."""
 
@@ -56,9 +71,46 @@ def bootstrap_list(bootstrap: Bootstrap) -> list[str]:
     return addresses
 
 
+def make_client(kind: Callable[..., Any], **configuration: Any) -> Any:
+    """One of kafka-python's clients. One that fails to start leaves its thread and sockets behind; here it doesn't."""
+    connections: list[Any] = []
+    connect = configuration.pop("kafka_client", KafkaNetClient)
+
+    def connect_and_remember(**settings: Any) -> Any:
+        connections.append(connect(**settings))
+        return connections[-1]
+
+    try:
+        return kind(**configuration, kafka_client=connect_and_remember)
+    except BaseException:
+        for connection in connections:
+            connection.close()
+        raise
+
+
 def misconfigured(error: Exception) -> ClientConfigurationError:
     """The error a caller gets for options that kafka-python refuses."""
     return ClientConfigurationError(f"kafka-python does not take these options: {error}")
+
+
+def _wait_for_anybody(addresses: list[str], clock: Clock, deadline_s: float) -> None:
+    """Return once somebody listens at one of the addresses; raises the last `OSError` if nobody does in time.
+
+    kafka-python would find out too, but leaves a socket open at each try, and does not say what went wrong.
+    """
+    failure = OSError("no address")
+    while True:
+        for address in addresses:
+            host, _, port = address.rpartition(":") if address.rpartition(":")[1] else (address, "", _DEFAULT_PORT)
+            try:
+                timeout_s = max(min(deadline_s - clock.monotonic_s(), _TRY_S), _SHORTEST_S)
+                with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s):
+                    return
+            except OSError as error:
+                failure = error
+        if clock.monotonic_s() + _PAUSE_S >= deadline_s:
+            raise failure
+        clock.sleep_s(_PAUSE_S)
 
 
 def ask_about_topic(
@@ -71,14 +123,21 @@ def ask_about_topic(
     shared = {name: value for name, value in options.items() if name in KafkaAdminClient.DEFAULT_CONFIG}
     shared.setdefault("request_timeout_ms", max(1, round(timeout_s * 1000)))
     where = ", ".join(addresses)
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + timeout_s
     try:
-        admin = KafkaAdminClient(
+        if shared.get("proxy_url") is None:
+            _wait_for_anybody(addresses, clock, deadline_s)
+        left_s = max(deadline_s - clock.monotonic_s(), _SHORTEST_S)
+        admin = make_client(
+            KafkaAdminClient,
             **{**shared, "client_id": client_id, "bootstrap_servers": addresses},
-            bootstrap_timeout_ms=max(1, round(timeout_s * 1000)),
+            bootstrap_timeout_ms=round(left_s * 1000),
         )
-    except KafkaTimeoutError as error:
+    except (KafkaTimeoutError, OSError) as error:
+        reason = f" ({error.strerror or error})" if isinstance(error, OSError) else ""
         raise KafkaUnavailableError(
-            f"no Kafka broker answers at {where} within {timeout_s:g} s; "
+            f"no Kafka broker answers at {where} within {timeout_s:g} s{reason}; "
             "check the address and that the broker is running (`tagstream up` starts one on this machine)"
         ) from error
     except _CONFIGURATION_ERRORS as error:

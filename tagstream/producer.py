@@ -17,7 +17,7 @@ from kafka.producer.future import RecordMetadata
 from pydantic import ValidationError
 
 from stream.clock import Clock, SystemClock
-from tagstream.connection import Bootstrap, ask_about_topic, bootstrap_list, misconfigured
+from tagstream.connection import Bootstrap, ask_about_topic, bootstrap_list, make_client, misconfigured
 from tagstream.contracts.events import (
     MAX_AHEAD_MS,
     Alias,
@@ -117,8 +117,10 @@ class Producer:
             )
         delivery_timeout_ms = max(1, round(delivery_timeout_s * 1000))
         try:
-            self._kafka = KafkaProducer(
+            self._kafka = make_client(
+                KafkaProducer,
                 **{
+                    "metrics_enabled": False,
                     "client_id": client_id,
                     "linger_ms": linger_ms,
                     "delivery_timeout_ms": delivery_timeout_ms,
@@ -130,7 +132,7 @@ class Producer:
                     "bootstrap_servers": self._addresses,
                     "acks": "all",
                     "enable_idempotence": self.idempotent,
-                }
+                },
             )
         except KafkaTimeoutError as error:
             raise self._unavailable() from error

@@ -22,7 +22,7 @@ from kafka.errors import (
 )
 
 from stream.clock import Clock, SystemClock
-from tagstream.connection import Bootstrap, ask_about_topic, bootstrap_list, misconfigured
+from tagstream.connection import Bootstrap, ask_about_topic, bootstrap_list, make_client, misconfigured
 from tagstream.contracts.changes import SEGMENT_HEADER, Change, OtherChange, parse_change, skim_change
 from tagstream.contracts.positions import Position
 from tagstream.errors import (
@@ -112,7 +112,8 @@ class Subscriber:
     app, topic: the app's name; the topic's, where it is not `{app}.segment-changes`.
     segments: hand out changes of these only. Gaps are still found, as versions count over all kinds of change.
     start: where a group that is new begins: with the oldest change there is, or with those to come.
-    isolation: `read_committed` waits for the transactions of an exactly-once worker to end.
+    isolation: `read_committed` (default) waits for the transactions of an exactly-once worker to end. On the embedded
+        stack the default is `read_uncommitted`: there are no transactions, and its broker is wrong about their ends.
     acknowledge: `on_next` as said; with `manual` you call `done(change)`, from any thread and in any order.
     max_in_flight: with `manual`: with so many changes not done, the next one waits.
     versions: where to keep the newest version of each user; default in memory.
@@ -143,7 +144,7 @@ class Subscriber:
         topic: str | None = None,
         segments: str | Collection[str] | None = None,
         start: Literal["earliest", "latest"] = "earliest",
-        isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
+        isolation: Literal["read_committed", "read_uncommitted"] | None = None,
         acknowledge: Literal["on_next", "manual"] = "on_next",
         max_in_flight: int = 1_000,
         versions: VersionMemory | None = None,
@@ -165,10 +166,12 @@ class Subscriber:
         for name, value, choices in (
             ("start", start, ("earliest", "latest")),
             ("acknowledge", acknowledge, ("on_next", "manual")),
-            ("isolation", isolation, ("read_committed", "read_uncommitted")),
+            ("isolation", isolation, (None, "read_committed", "read_uncommitted")),
         ):
             if value not in choices:
-                raise ClientConfigurationError(f"{name} {value!r} is unknown; pass one of {', '.join(choices)}")
+                raise ClientConfigurationError(
+                    f"{name} {value!r} is unknown; pass one of {', '.join(filter(None, choices))}"
+                )
         self.topic = topic_name(app, SEGMENT_CHANGES) if topic is None else check_topic(topic)
         self.counts = SubscriberCounts()
         """What became of the records read so far."""
@@ -203,14 +206,18 @@ class Subscriber:
         facts = ask_about_topic(
             self._addresses, self.topic, timeout_s=connect_timeout_s, options=extra, client_id=client_id
         )
+        if isolation is None:
+            isolation = "read_uncommitted" if facts.embedded else "read_committed"
         if session_timeout_s is None:
             session_timeout_s = _EMBEDDED_SESSION_TIMEOUT_S if facts.embedded else _SESSION_TIMEOUT_S
         if fetch_wait_ms is None:
             fetch_wait_ms = _EMBEDDED_FETCH_WAIT_MS if facts.embedded else _FETCH_WAIT_MS
         session_timeout_ms = round(session_timeout_s * 1000)
         try:
-            self._kafka = KafkaConsumer(
+            self._kafka = make_client(
+                KafkaConsumer,
                 **{
+                    "metrics_enabled": False,
                     "client_id": client_id,
                     "session_timeout_ms": session_timeout_ms,
                     "heartbeat_interval_ms": max(1, session_timeout_ms // 4),
@@ -225,7 +232,7 @@ class Subscriber:
                     "enable_auto_commit": False,
                     # Also for a group whose place is no longer kept: what is left is read, gaps are reported.
                     "auto_offset_reset": "earliest",
-                }
+                },
             )
         except KafkaTimeoutError as error:
             raise KafkaUnavailableError(
@@ -443,31 +450,39 @@ class Subscriber:
                 self._changed.notify_all()
 
     def _settle(self) -> bool:
-        """Find out where the partitions that are new here begin. False if Kafka doesn't say now."""
+        """Begin the partitions that were assigned where the group stands. False if Kafka doesn't say now.
+
+        kafka-python does not: of a partition that was here before a rebalance and is after it, it reads on behind what it
+        had fetched, which is further than what was done.
+        """
         for partition in sorted(self._unsettled):
             place = TopicPartition(self.topic, partition)
             progress = self._progress[partition]
             try:
                 committed = self._kafka.committed(place, timeout_ms=_CALL_TIMEOUT_MS)
-                if committed is None and self._start == "latest":
-                    self._kafka.seek_to_end(place)
-                    progress.next_offset = self._kafka.position(place, timeout_ms=_CALL_TIMEOUT_MS)
-                    if progress.next_offset is None:
-                        return False
-                    self._buffer = deque(record for record in self._buffer if record.partition != partition)
+                if committed is not None:
+                    begin = committed
+                elif self._start == "earliest":
+                    begin = self._kafka.beginning_offsets([place], timeout_ms=_CALL_TIMEOUT_MS)[place]
+                else:
+                    begin = self._kafka.end_offsets([place], timeout_ms=_CALL_TIMEOUT_MS)[place]
+                # `seek_to_end` would do it too, but may be overtaken by a look-up of the beginning that is under way.
+                self._kafka.seek(place, begin)
             except RetriableError as error:
                 _log.debug("Kafka does not say where the group stands, trying on: %s", error)
                 return False
             except KafkaError as error:
                 raise self._refused(error) from error
+            self._buffer = deque(record for record in self._buffer if record.partition != partition)
+            progress.next_offset = begin
+            progress.committed = committed
             if committed is not None:
-                progress.committed = progress.next_offset = committed
                 left_at = self._left_at.get(partition)
                 if left_at is None or committed > left_at:
                     # Others have read on here: to go by what was seen before would find gaps that are none.
                     self._recent.forget(partition)
             self._unsettled.discard(partition)
-        # With `latest`, the place is kept from the start: what comes before the first commit must not be passed over.
+        # The place is kept from the start: with `latest`, what comes before the first commit must not be passed over.
         self._commit()
         return True
 

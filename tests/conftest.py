@@ -7,10 +7,11 @@ import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 
 from stream.clock import SystemClock
@@ -20,11 +21,13 @@ from tests.apache_kafka import ApacheKafka, start_apache_kafka
 
 # `ci`, the default, is bounded and draws the same examples every time; HYPOTHESIS_PROFILE=deep searches on.
 # No deadline: two cores are shared, and a slow example is no wrong one.
-_SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-hypothesis_settings.register_profile(
-    "ci", derandomize=True, deadline=None, max_examples=100, database=None, suppress_health_check=_SLOW_IS_FINE
-)
-hypothesis_settings.register_profile("deep", deadline=None, max_examples=3000, suppress_health_check=_SLOW_IS_FINE)
+_PROFILE: dict[str, Any] = {
+    "deadline": None,
+    "phases": (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),  # explaining takes longer than the rest
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+}
+hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=100, **_PROFILE)
+hypothesis_settings.register_profile("deep", max_examples=3_000, **_PROFILE)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 LEAK_WAIT_S = 5.0

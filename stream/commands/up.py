@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,11 +30,12 @@ def up(catalog: OptionalCatalog = None) -> None:
     from rules.catalog import load_catalog
     from stream.clock import SystemClock
     from stream.commands.logs import log_to_stderr
+    from stream.commands.patience import compiling
+    from stream.commands.running_catalog import leave_catalog
     from stream.commands.signals import stop_on_signals
     from stream.embedded import resolve_addresses, start_stack
     from stream.settings import load_settings
     from stream.topics import ensure_topics
-    from stream.worker import run_worker
 
     settings = load_settings()
     loaded = load_catalog(catalog or DEFAULT_CATALOG)
@@ -49,6 +51,12 @@ def up(catalog: OptionalCatalog = None) -> None:
             addresses = embedded.addresses
             ensure_topics(settings, addresses)
             cleanup.enter_context(_watched(embedded, stop))
+        with compiling():
+            from stream.replay import warm_up
+            from stream.worker import run_worker
+
+            warm_up(loaded)
+        leave_catalog(settings, loaded)
         _print_next(settings, addresses, loaded)
         run_worker(settings, addresses, loaded, clock, stop)
 
@@ -91,9 +99,11 @@ def _print_next(settings: Settings, addresses: Addresses, catalog: Catalog) -> N
     print_line("In a second terminal:")
     print_line("  tagstream watch              # who enters and leaves, live")
     print_line("  tagstream doctor             # is everything right")
-    app = "" if settings.app == "tagstream" else f", app={settings.app!r}"
+    topic = f", topic={settings.topic_events!r}" if settings.topic_events else ""
+    app = topic or ("" if settings.app == "tagstream" else f", app={settings.app!r}")
     print_line("and send an event from Python:")
     print_line("  from tagstream import Producer")
     print_line(f"  with Producer({addresses.kafka!r}{app}) as producer:")
     print_line("      producer.track('ada', 'Order Completed', {'revenue': 99.5})")
     print_line()
+    sys.stdout.flush()

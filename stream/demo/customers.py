@@ -88,12 +88,12 @@ class Population:
         self.customers.extend(newcomers)
         index = {persona.name: place for place, persona in enumerate(PERSONAS)}
         spread = [self._draw.lognormvariate(-0.08, 0.4) for _ in newcomers]
-        self.persona = np.append(self.persona, [index[c.persona.name] for c in newcomers])
-        self.joined_ms = np.append(self.joined_ms, [c.joined_ms for c in newcomers])
-        self.left_ms = np.append(self.left_ms, [c.left_ms for c in newcomers])
-        self.pace = np.append(
-            self.pace, [c.persona.rhythm.sessions_per_day * s for c, s in zip(newcomers, spread, strict=True)]
-        )
+        paces = [c.persona.rhythm.sessions_per_day * s for c, s in zip(newcomers, spread, strict=True)]
+        # With their types: an empty list would make floats of the whole column.
+        self.persona = np.append(self.persona, np.array([index[c.persona.name] for c in newcomers], np.int64))
+        self.joined_ms = np.append(self.joined_ms, np.array([c.joined_ms for c in newcomers], np.int64))
+        self.left_ms = np.append(self.left_ms, np.array([c.left_ms for c in newcomers], np.int64))
+        self.pace = np.append(self.pace, np.array(paces, np.float64))
 
     def _customer(self, joined_ms: int) -> Customer:
         draw = self._draw

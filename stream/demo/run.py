@@ -38,7 +38,7 @@ DEFAULT_SPEED: Final = 21_600.0
 """Six hours of the shop in a second: an abandoned cart's two hours take a third of one, a minute is a fortnight."""
 
 _FRAME_S: Final = 0.25
-_CATCH_UP_S: Final = 240.0  # the first start compiles the engine; seen: under a minute on a slow machine
+_CATCH_UP_S: Final = 60.0  # the first start compiles the engine; seen: under a minute on a slow machine
 _DRAIN_S: Final = 5.0
 _QUIET_S: Final = 0.6
 _STOP_S: Final = 15.0

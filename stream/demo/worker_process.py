@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import threading
@@ -38,6 +39,7 @@ def orders(settings: Settings, addresses: Addresses, clock: ScaledClock, catalog
 
 def main() -> int:
     """0 after a stop that was asked for, 1 after an error, which is said on standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the demo's to answer
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

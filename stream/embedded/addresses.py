@@ -22,6 +22,16 @@ from stream.settings import Settings, masked_url
 __all__ = ["Addresses", "Advertisement", "find_stack", "resolve_addresses", "runtime_folder"]
 
 _LOCK_WAIT_S = 1.0
+_held: set[int] = set()  # handles of locks; a forked child has them too, and would keep the lock past our end
+
+
+def _let_go() -> None:
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class Advertisement:
         except BaseException:
             os.close(self._lock)
             raise
+        _held.add(self._lock)
         self._file.unlink(missing_ok=True)  # a killed process left it
 
     def _take(self, clock: Clock) -> None:
@@ -96,6 +107,7 @@ class Advertisement:
 
     def close(self) -> None:
         self._file.unlink(missing_ok=True)
+        _held.discard(self._lock)
         os.close(self._lock)
 
 
@@ -125,7 +137,7 @@ def find_stack(settings: Settings) -> Addresses | None:
             return None
         try:
             found = json.loads((folder / "stack.json").read_text(encoding="utf-8"))
-            os.kill(int(found.pop("pid")), 0)  # a child it forked may hold the lock after its death
+            os.kill(int(found.pop("pid")), 0)  # a child that C code forked may hold the lock after its end
             return Addresses(**found)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None  # still starting, or just ended

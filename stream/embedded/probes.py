@@ -9,7 +9,7 @@ from stream.embedded.server import HOST
 
 __all__ = ["is_broker", "is_redis"]
 
-_ANSWER_S = 2.0
+_ANSWER_S = 0.5
 
 
 def is_redis(port: int, password: str) -> bool:

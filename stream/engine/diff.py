@@ -23,7 +23,7 @@ __all__ = ["evaluate", "flip", "next_due", "room"]
 @jit
 def room(tables: PackedTables, out: Transitions) -> bool:
     """Whether one more evaluation fits: it brings at most one transition a segment."""
-    return len(out.cells) - out.count[0] >= size(tables, fields.SEGMENT_KEY)
+    return bool(len(out.cells) - out.written[0] >= size(tables, fields.SEGMENT_KEY))
 
 
 @jit
@@ -67,7 +67,9 @@ def evaluate(
                     state.cells[row, state.at[slots.ENTERED] + segment] = moment
                     vector = emit(tables, state, out, row, segment, moment, event, timed, vector)
             elif leave:
-                end = state.cells[row, state.at[slots.ENTERED] + segment] + entry(tables, fields.SEGMENT_MIN_STAY_MS, segment)
+                end = state.cells[row, state.at[slots.ENTERED] + segment] + entry(
+                    tables, fields.SEGMENT_MIN_STAY_MS, segment
+                )
                 if moment < end:
                     state.cells[row, state.at[slots.NEXT] + first_stay + stay] = end
                 else:
@@ -88,8 +90,8 @@ def emit(
     vector: int,
 ) -> int:
     """Write one transition down; returns its index. `vector` is an earlier one of the same moment, or -1."""
-    index = out.count[0]
-    out.count[0] = index + 1
+    index = out.written[0]
+    out.written[0] = index + 1
     state.cells[row, slots.VERSION] += 1
     state.flags[row, slots.CHANGED] = 1
     out.cells[index, slots.OUT_ROW] = row
@@ -110,7 +112,7 @@ def emit(
         out.kinds[index, trait] = state.flags[row, state.at[slots.TRAIT_KIND] + trait]
         out.numbers[index, trait] = state.numbers[row, trait]
         out.texts[index, trait] = state.cells[row, state.at[slots.TRAIT_TEXT] + trait]
-    return index
+    return int(index)
 
 
 @jit
@@ -123,9 +125,7 @@ def next_due(state: State, row: int) -> None:
 
 
 @jit
-def flip(
-    tables: PackedTables, state: State, scratch: Scratch, out: Transitions, row: int, event: int
-) -> None:
+def flip(tables: PackedTables, state: State, scratch: Scratch, out: Transitions, row: int, event: int) -> None:
     """Look at the user at its due time, and apply what time has brought about there.
 
     Looking earlier than needed changes nothing but the next due time.

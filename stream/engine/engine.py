@@ -131,7 +131,9 @@ class Engine:
         """Process the records of a batch from `start` on, as far as one step goes (`result.end`)."""
         columns, table = batch.decoded.columns, self._table
         numbers = np.array([table.strings.number(text) for text in batch.decoded.texts], np.int32)
-        texts = np.where(columns.trait_text >= 0, numbers[columns.trait_text], 0) if len(numbers) else columns.trait_text
+        texts = (
+            np.where(columns.trait_text >= 0, numbers[columns.trait_text], 0) if len(numbers) else columns.trait_text
+        )
         columns = columns._replace(trait_text=np.ascontiguousarray(texts, np.int32))
         rows: Int32 = np.array([table.row_of.get(user, -1) for user in batch.decoded.users], np.int32)
         rows[batch.misplaced] = -1
@@ -179,9 +181,7 @@ class Engine:
         result = StepResult()
         at = 0
         while at < len(rows):
-            at = process_due(
-                table.tables, table.state, table.scratch, rows, at, watermark_ms, self._transitions
-            )
+            at = process_due(table.tables, table.state, table.scratch, rows, at, watermark_ms, self._transitions)
             self._collect(result, None, None)
         self._store(result, rows[table.state.flags[rows, slots.EXISTS] == 1], step, looked_at=True)
         return result
@@ -243,7 +243,9 @@ class Engine:
             )
         return found
 
-    def _features(self, moment: Int64, value: Int64, kind: UInt8, number: npt.NDArray[np.float64], text: Int32 | Int64) -> Features:
+    def _features(
+        self, moment: Int64, value: Int64, kind: UInt8, number: npt.NDArray[np.float64], text: Int32 | Int64
+    ) -> Features:
         return Features(
             aggregates=self.program.aggregates,
             traits=self.program.traits,
@@ -258,8 +260,8 @@ class Engine:
     def _collect(self, result: StepResult, record: Int32 | None, offset: Int64 | None) -> None:
         """Move the transitions that are out into the result."""
         out, table = self._transitions, self._table
-        count = int(out.count[0])
-        out.count[0] = 0
+        count = int(out.written[0])
+        out.written[0] = 0
         if count == 0:
             return
         cells = out.cells[:count]

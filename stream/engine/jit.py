@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
 
@@ -28,10 +28,9 @@ def _cache_folder() -> Path:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(_cache_folder())
+    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]  # Numba makes them at run time
 
 
 def jit(function: Function) -> Function:
     """Compile a kernel function: no Python objects, no fastmath, division by zero as in IEEE 754."""
-    compiled: Function = numba.njit(cache=True, error_model="numpy", boundscheck=False)(function)
-    return compiled
+    return cast("Function", numba.njit(cache=True, error_model="numpy", boundscheck=False)(function))

@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from rules.tables import AND, NEWEST, NOT, NUMBER, OLDEST, OR, SUM, TRUE
+from stream.engine import fields, slots
 from stream.engine.decode import Columns
 from stream.engine.diff import evaluate, flip, next_due, room
-from stream.engine import fields, slots
 from stream.engine.jit import jit
 from stream.engine.match import (
     advance,
@@ -28,7 +28,7 @@ from stream.engine.match import (
     settle_trait,
     value_test,
 )
-from stream.engine.packed import PackedTables, entry, number, size
+from stream.engine.packed import PackedTables, entry, number, size, span
 from stream.engine.state import BUCKETS, DUPLICATE_WITHIN_MS, KEPT_IDS, NO_TIME, Scratch, State, Transitions
 
 __all__ = ["ACCEPTED", "DUPLICATE", "SUM_TOO_LARGE", "process_due", "process_events", "restore_row"]
@@ -60,7 +60,9 @@ def restore_row(tables: PackedTables, state: State, scratch: Scratch, row: int) 
             continue
         holds = run(tables, state, row, 2 * segment + entry(tables, fields.SEGMENT_HAS_EXIT, segment), scratch.bits)
         if holds == (entry(tables, fields.SEGMENT_HAS_EXIT, segment) == 1):
-            state.cells[row, state.at[slots.NEXT] + first_stay + stay] = state.cells[row, state.at[slots.ENTERED] + segment] + entry(tables, fields.SEGMENT_MIN_STAY_MS, segment)
+            state.cells[row, state.at[slots.NEXT] + first_stay + stay] = state.cells[
+                row, state.at[slots.ENTERED] + segment
+            ] + entry(tables, fields.SEGMENT_MIN_STAY_MS, segment)
     next_due(state, row)
 
 
@@ -68,7 +70,10 @@ def restore_row(tables: PackedTables, state: State, scratch: Scratch, row: int) 
 def is_duplicate(state: State, row: int, id_hash: int, moment: int) -> bool:
     """Whether one of the row's kept ids is this one, at most 24 h of moments ago."""
     for index in range(min(state.cells[row, slots.ID_COUNT], KEPT_IDS)):
-        if state.cells[row, state.at[slots.ID_HASH] + index] == id_hash and moment - state.cells[row, state.at[slots.ID_MOMENT] + index] <= DUPLICATE_WITHIN_MS:
+        if (
+            state.cells[row, state.at[slots.ID_HASH] + index] == id_hash
+            and moment - state.cells[row, state.at[slots.ID_MOMENT] + index] <= DUPLICATE_WITHIN_MS
+        ):
             return True
     return False
 
@@ -80,9 +85,9 @@ def passes_where(tables: PackedTables, scratch: Scratch, events: Columns, event:
     if where < 0:
         return True
     if scratch.where[where] // 2 == event:
-        return scratch.where[where] % 2 == 1
+        return bool(scratch.where[where] % 2 == 1)
     stack, top = scratch.bits, -1
-    for position in range(entry(tables, fields.WHERE_START, where), entry(tables, fields.WHERE_START, where + 1)):
+    for position in span(tables, fields.WHERE_START, where):
         code = entry(tables, fields.WHERE_CODE, position)
         if code >= 0:
             source = entry(tables, fields.WHERE_LEAF_SOURCE, code)
@@ -108,7 +113,7 @@ def passes_where(tables: PackedTables, scratch: Scratch, events: Columns, event:
             top += 1
             stack[top] = 1 if code == TRUE else 0
     scratch.where[where] = 2 * event + stack[0]
-    return stack[0] == 1
+    return bool(stack[0] == 1)
 
 
 @jit
@@ -141,10 +146,12 @@ def carries_too_far(
 
 
 @jit
-def too_large(tables: PackedTables, state: State, scratch: Scratch, events: Columns, event: int, row: int, moment: int) -> bool:
+def too_large(
+    tables: PackedTables, state: State, scratch: Scratch, events: Columns, event: int, row: int, moment: int
+) -> bool:
     """Whether the event would carry any of the user's sums too far."""
     name = events.name[event]
-    for index in range(entry(tables, fields.EVENT_AGGREGATE_START, name), entry(tables, fields.EVENT_AGGREGATE_START, name + 1)):
+    for index in span(tables, fields.EVENT_AGGREGATE_START, name):
         aggregate = entry(tables, fields.EVENT_AGGREGATE, index)
         if entry(tables, fields.AGGREGATE_KIND, aggregate) != SUM:
             continue
@@ -163,13 +170,15 @@ def count_event(
 ) -> None:
     """Add the event to every aggregate that it touches."""
     name, time_ms = events.name[event], events.time_ms[event]
-    for index in range(entry(tables, fields.EVENT_AGGREGATE_START, name), entry(tables, fields.EVENT_AGGREGATE_START, name + 1)):
+    for index in span(tables, fields.EVENT_AGGREGATE_START, name):
         aggregate = entry(tables, fields.EVENT_AGGREGATE, index)
         if not passes_where(tables, scratch, events, event, aggregate):
             continue
         kind = entry(tables, fields.AGGREGATE_KIND, aggregate)
         if kind == NEWEST:
-            state.cells[row, state.at[slots.VALUE] + aggregate] = max(state.cells[row, state.at[slots.VALUE] + aggregate], time_ms)
+            state.cells[row, state.at[slots.VALUE] + aggregate] = max(
+                state.cells[row, state.at[slots.VALUE] + aggregate], time_ms
+            )
         elif kind == OLDEST:
             oldest = state.cells[row, state.at[slots.VALUE] + aggregate]
             state.cells[row, state.at[slots.VALUE] + aggregate] = time_ms if oldest == NO_TIME else min(oldest, time_ms)
@@ -207,7 +216,7 @@ def take_traits(tables: PackedTables, state: State, scratch: Scratch, events: Co
 
 
 @jit
-def first_event(tables: PackedTables, state: State, scratch: Scratch, row: int, offset: int) -> None:
+def first_event(state: State, scratch: Scratch, row: int, offset: int) -> None:
     """The user exists from here on: everything is to be evaluated."""
     state.flags[row, slots.EXISTS] = 1
     state.cells[row, slots.INCARNATION] = offset
@@ -228,23 +237,23 @@ def process_events(
     out: Transitions,
     outcome: np.ndarray,
 ) -> int:
-    """Process the events `[start, end)`, event i on row `rows[i]` (-1: passed over); returns the index of the first one not processed.
+    """Process events `[start, end)`, event i on row `rows[i]` (-1: passed over); returns the first one not processed.
 
     Stops before an event once `limit` transitions are out, and in front of any evaluation that `out` has no room for:
     called again with the event returned, it goes on where it stopped. `outcome[i]` says what became of event i.
     """
     scratch.where[:] = -1
     for event in range(start, end):
-        if out.count[0] >= limit:
+        if out.written[0] >= limit:
             return event
         row = rows[event]
         if row < 0:
             continue
         time_ms = events.time_ms[event]
         # 1. its moment
-        moment = max(time_ms, max(state.cells[row, slots.MOMENT], events.watermark_ms[event]))
+        moment = max(time_ms, state.cells[row, slots.MOMENT], events.watermark_ms[event])
         # 2. what does nothing
-        id_hash = np.int64(events.id_hash[event])
+        id_hash = int(events.id_hash[event])
         if id_hash != 0 and is_duplicate(state, row, id_hash, moment):
             outcome[event] = DUPLICATE
             continue
@@ -268,7 +277,7 @@ def process_events(
             state.cells[row, state.at[slots.ID_MOMENT] + kept] = moment
             state.cells[row, slots.ID_COUNT] += 1
         if state.flags[row, slots.EXISTS] == 0:
-            first_event(tables, state, scratch, row, events.offset[event])
+            first_event(state, scratch, row, events.offset[event])
         take_traits(tables, state, scratch, events, event, row)
         if events.name[event] >= 0:
             count_event(tables, state, scratch, events, event, row, moment)

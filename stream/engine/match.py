@@ -1,7 +1,7 @@
 """Kernel, lowest layer: leaves, the programs that read them, and what time does to each value.
 
-Everything here works on one row and one moment. `settle_*` functions bring a value's place, the leaves that depend on it
-and the next moment at which time may change them up to a moment, and mark the segments whose conditions must be run.
+Everything here works on one row and one moment. `settle_*` functions bring a value's place, the leaves that depend on
+it and the next moment at which time may change them up to a moment, and mark the segments whose conditions must run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from rules.tables import (
     ADD,
     AND,
     ANY,
-    AT_LEAST,
     AT_MOST,
     BELOW,
     EQUAL,
@@ -40,14 +39,13 @@ from rules.tables import (
     VALUE_NUMBER,
     VALUE_TEXT,
     Float64,
-    Int32,
     Int64,
     UInt8,
 )
-from stream.engine.jit import jit
-from stream.engine.result import NEVER_MS
 from stream.engine import fields, slots
-from stream.engine.packed import PackedTables, entry, number, size
+from stream.engine.jit import jit
+from stream.engine.packed import PackedTables, entry, number, size, span
+from stream.engine.result import NEVER_MS
 from stream.engine.state import BUCKETS, NO_TIME, Scratch, State
 
 __all__ = ["advance", "run", "settle_aggregate", "settle_comparisons", "settle_trait", "value_test"]
@@ -111,7 +109,7 @@ def run(tables: PackedTables, state: State, row: int, program: int, stack: UInt8
         else:
             top += 1
             stack[top] = 1 if step == TRUE else 0
-    return stack[0] == 1
+    return bool(stack[0] == 1)
 
 
 @jit
@@ -128,7 +126,7 @@ def set_leaf(tables: PackedTables, state: State, scratch: Scratch, row: int, lea
     if state.flags[row, state.at[slots.BIT] + leaf] == bit:
         return
     state.flags[row, state.at[slots.BIT] + leaf] = bit
-    for index in range(entry(tables, fields.LEAF_SEGMENT_START, leaf), entry(tables, fields.LEAF_SEGMENT_START, leaf + 1)):
+    for index in span(tables, fields.LEAF_SEGMENT_START, leaf):
         segment = entry(tables, fields.LEAF_SEGMENT, index)
         mark_segment(tables, scratch, segment)
 
@@ -156,7 +154,7 @@ def mark_all_comparisons(scratch: Scratch) -> None:
 def bucket_at(tables: PackedTables, state: State, row: int, aggregate: int, time_ms: int) -> int:
     """The bucket number b(t) of a time in an aggregate's window."""
     hop = entry(tables, fields.AGGREGATE_HOP_MS, aggregate)
-    return (time_ms + state.cells[row, slots.PHASE] % hop) // hop
+    return int((time_ms + state.cells[row, slots.PHASE] % hop) // hop)
 
 
 @jit
@@ -170,7 +168,9 @@ def advance(tables: PackedTables, state: State, row: int, aggregate: int, moment
     if head != NO_TIME:
         for left in range(head - (BUCKETS - 1), min(bucket - BUCKETS, head) + 1):
             slot = left % BUCKETS
-            state.cells[row, state.at[slots.VALUE] + aggregate] -= state.cells[row, state.at[slots.RING] + ring * BUCKETS + slot]
+            state.cells[row, state.at[slots.VALUE] + aggregate] -= state.cells[
+                row, state.at[slots.RING] + ring * BUCKETS + slot
+            ]
             state.cells[row, state.at[slots.RING] + ring * BUCKETS + slot] = 0
     state.cells[row, state.at[slots.HEAD] + ring] = bucket
     return bucket
@@ -180,7 +180,7 @@ def advance(tables: PackedTables, state: State, row: int, aggregate: int, moment
 def leaving_ms(tables: PackedTables, state: State, row: int, aggregate: int, bucket: int) -> int:
     """The moment at which a bucket leaves an aggregate's window."""
     hop = entry(tables, fields.AGGREGATE_HOP_MS, aggregate)
-    return (bucket + BUCKETS) * hop - state.cells[row, slots.PHASE] % hop
+    return int((bucket + BUCKETS) * hop - state.cells[row, slots.PHASE] % hop)
 
 
 @jit
@@ -218,11 +218,13 @@ def next_place_change(tables: PackedTables, state: State, row: int, aggregate: i
 
 
 @jit
-def settle_aggregate(tables: PackedTables, state: State, scratch: Scratch, row: int, aggregate: int, moment: int) -> None:
-    """Bring one aggregate up to `moment`: its value, place, leaves, next moment; its comparisons are to be looked at."""
+def settle_aggregate(
+    tables: PackedTables, state: State, scratch: Scratch, row: int, aggregate: int, moment: int
+) -> None:
+    """Bring one aggregate up to `moment`: value, place, leaves, next moment; its comparisons are to be looked at."""
     kind = entry(tables, fields.AGGREGATE_KIND, aggregate)
     due = NEVER_MS
-    if kind == NEWEST or kind == OLDEST:
+    if kind in (NEWEST, OLDEST):
         time_ms = state.cells[row, state.at[slots.VALUE] + aggregate]
         if time_ms == NO_TIME:
             place = -1
@@ -240,23 +242,21 @@ def settle_aggregate(tables: PackedTables, state: State, scratch: Scratch, row: 
     state.cells[row, state.at[slots.NEXT] + aggregate] = due
     if place != state.cells[row, state.at[slots.PLACE] + aggregate]:
         state.cells[row, state.at[slots.PLACE] + aggregate] = place
-        for index in range(entry(tables, fields.AGGREGATE_LEAF_START, aggregate), entry(tables, fields.AGGREGATE_LEAF_START, aggregate + 1)):
+        for index in span(tables, fields.AGGREGATE_LEAF_START, aggregate):
             leaf = entry(tables, fields.AGGREGATE_LEAF, index)
             holds = place >= 0
             if holds and entry(tables, fields.LEAF_KIND, leaf) == PLACE:
                 inside = entry(tables, fields.LEAF_LOW, leaf) <= place < entry(tables, fields.LEAF_HIGH, leaf)
                 holds = inside != (entry(tables, fields.LEAF_OPERATOR, leaf) == 1)
             set_leaf(tables, state, scratch, row, leaf, holds)
-    for index in range(
-        entry(tables, fields.AGGREGATE_COMPARISON_START, aggregate), entry(tables, fields.AGGREGATE_COMPARISON_START, aggregate + 1)
-    ):
+    for index in span(tables, fields.AGGREGATE_COMPARISON_START, aggregate):
         mark_comparison(scratch, entry(tables, fields.AGGREGATE_COMPARISON, index))
 
 
 @jit
 def settle_trait(tables: PackedTables, state: State, scratch: Scratch, row: int, trait: int) -> None:
     """Set the leaves that read a trait; its comparisons are to be looked at."""
-    for index in range(entry(tables, fields.TRAIT_LEAF_START, trait), entry(tables, fields.TRAIT_LEAF_START, trait + 1)):
+    for index in span(tables, fields.TRAIT_LEAF_START, trait):
         leaf = entry(tables, fields.TRAIT_LEAF, index)
         holds = value_test(
             entry(tables, fields.LEAF_KIND, leaf),
@@ -268,7 +268,7 @@ def settle_trait(tables: PackedTables, state: State, scratch: Scratch, row: int,
             state.cells[row, state.at[slots.TRAIT_TEXT] + trait],
         )
         set_leaf(tables, state, scratch, row, leaf, holds)
-    for index in range(entry(tables, fields.TRAIT_COMPARISON_START, trait), entry(tables, fields.TRAIT_COMPARISON_START, trait + 1)):
+    for index in span(tables, fields.TRAIT_COMPARISON_START, trait):
         mark_comparison(scratch, entry(tables, fields.TRAIT_COMPARISON, index))
 
 
@@ -294,7 +294,7 @@ def linear(tables: PackedTables, state: State, row: int, comparison: int, moment
     A line crosses 0 once: what it may next do is reach 0 or leave it, at the first whole ms of either.
     """
     slope, rest = 0, entry(tables, fields.COMPARISON_CONSTANT, comparison)
-    for step in range(entry(tables, fields.COMPARISON_START, comparison), entry(tables, fields.COMPARISON_START, comparison + 1)):
+    for step in span(tables, fields.COMPARISON_START, comparison):
         time_ms = state.cells[row, state.at[slots.VALUE] + entry(tables, fields.COMPARISON_ARGUMENT, step)]
         if time_ms == NO_TIME:
             return False, NEVER_MS
@@ -326,7 +326,7 @@ def numeric(
 ) -> tuple[bool, int]:
     """A comparison with arithmetic: its verdict, and when the next non-empty bucket of any of its windows leaves."""
     due, top = NEVER_MS, -1
-    for step in range(entry(tables, fields.COMPARISON_START, comparison), entry(tables, fields.COMPARISON_START, comparison + 1)):
+    for step in span(tables, fields.COMPARISON_START, comparison):
         code, argument = entry(tables, fields.COMPARISON_CODE, step), entry(tables, fields.COMPARISON_ARGUMENT, step)
         if code == LOAD_CONSTANT:
             top += 1
@@ -370,7 +370,7 @@ def next_leaving(tables: PackedTables, state: State, row: int, aggregate: int, b
 
 @jit
 def advance_row(tables: PackedTables, state: State, row: int, moment: int, value: Int64) -> None:
-    """Write into `value` `(A,)` what the row's aggregates amount to at a moment not before its newest. Alters nothing."""
+    """Write into `value` `(A,)` what the row's aggregates amount to at a moment not before its newest."""
     for aggregate in range(size(tables, fields.AGGREGATE_KIND)):
         ring = entry(tables, fields.AGGREGATE_RING, aggregate)
         value[aggregate] = state.cells[row, state.at[slots.VALUE] + aggregate]

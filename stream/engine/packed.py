@@ -1,7 +1,7 @@
 """The catalog's tables packed into three arrays for the kernel.
 
-Numba passes every array of every tuple as seven arguments of every function: with a tuple of sixty arrays the kernel takes
-two minutes to compile, with three it takes seconds. So fields are asked for by number (`stream.engine.fields`).
+Numba passes every array of every tuple as seven arguments of every function: with a tuple of sixty arrays the kernel
+takes minutes to compile, with three it takes seconds. So fields are asked for by number (`stream.engine.fields`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from rules.tables import Float64, Int64, Tables
 from stream.engine.jit import jit
 
-__all__ = ["PackedTables", "entry", "number", "pack", "size"]
+__all__ = ["PackedTables", "entry", "number", "pack", "size", "span"]
 
 
 class PackedTables(NamedTuple):
-    """Field f of the tables starts at `start[f]` and ends at `start[f + 1]`, in `whole` or, if it holds floats, `real`."""
+    """Field f of the tables is `[start[f]:start[f + 1]]` of `whole` or, if it holds floats, of `real`."""
 
     start: Int64
     whole: Int64
@@ -40,16 +40,23 @@ def pack(tables: Tables) -> PackedTables:
 @jit
 def entry(tables: PackedTables, field: int, index: int) -> int:
     """One entry of a field of whole numbers."""
-    return tables.whole[tables.start[field] + index]
+    return int(tables.whole[tables.start[field] + index])
 
 
 @jit
 def number(tables: PackedTables, field: int, index: int) -> float:
     """One entry of a field of floats."""
-    return tables.real[tables.start[field] + index]
+    return float(tables.real[tables.start[field] + index])
 
 
 @jit
 def size(tables: PackedTables, field: int) -> int:
     """How many entries a field has."""
-    return tables.start[field + 1] - tables.start[field]
+    return int(tables.start[field + 1] - tables.start[field])
+
+
+@jit
+def span(tables: PackedTables, field: int, index: int) -> range:
+    """The entries of one list of a field of lists, given the field of their starts."""
+    at = tables.start[field] + index
+    return range(tables.whole[at], tables.whole[at + 1])

@@ -1,8 +1,9 @@
 """A user's row as bytes: what is stored, and how it is read back into the table.
 
-Only facts are stored; places, leaves and due times follow from them. Sparse and self-describing: aggregates, segments and
-traits are known by 64-bit keys that mean the same in every catalog, so a row can be read under any: what the catalog does
-not have is dropped, what the row does not have starts empty. Integers are little-endian; `varint` is zigzag LEB128.
+Only facts are stored; places, leaves and due times follow from them. Sparse and self-describing: aggregates, segments
+and traits are known by 64-bit keys that mean the same in every catalog, so a row can be read under any: what the
+catalog does not have is dropped, what the row does not have starts empty. Integers are little-endian; `varint` is
+zigzag LEB128.
 
     u8 format · i64 step · i64 moment · i64 incarnation · i64 version · i64 armed · i64 catalog version
     u16 n · n x (u64 segment, i64 entered)
@@ -83,7 +84,7 @@ def get(data: UInt8, at: int, size: int) -> int:
     value = np.int64(0)
     for index in range(size):
         value |= np.int64(data[at + index]) << (8 * index)
-    return value
+    return int(value)
 
 
 @jit
@@ -107,7 +108,7 @@ def get_varint(data: UInt8, at: int) -> tuple[int, int]:
         shift += np.uint64(7)
         at += 1
     rest |= np.uint64(data[at]) << shift
-    return np.int64(rest >> np.uint64(1)) ^ -np.int64(rest & np.uint64(1)), at + 1
+    return int(np.int64(rest >> np.uint64(1)) ^ -np.int64(rest & np.uint64(1))), at + 1
 
 
 @jit
@@ -126,7 +127,7 @@ def encode_rows(
 ) -> int:
     """Encode `rows[start:]` one behind the other; `ends[i]` is where row i ends in `buffer` (row `start` begins at 0).
 
-    Returns the index of the first row that might not fit any more. `text[text_start[i]:text_start[i + 1]]` is the string i.
+    Returns the index of the first row that might not fit any more. `text[text_start[i]:text_start[i + 1]]` is string i.
     """
     at = 0
     numbers = state.numbers.view(np.int64)
@@ -144,7 +145,7 @@ def encode_rows(
         count_at, count, at = at, 0, at + 2
         for segment in range(size(tables, fields.SEGMENT_KEY)):
             if state.flags[row, state.at[slots.MEMBER] + segment] == 1:
-                at = put(buffer, at, np.int64(entry(tables, fields.SEGMENT_KEY, segment)), 8)
+                at = put(buffer, at, entry(tables, fields.SEGMENT_KEY, segment), 8)
                 at = put(buffer, at, state.cells[row, state.at[slots.ENTERED] + segment], 8)
                 count += 1
         put(buffer, count_at, count, 2)
@@ -159,7 +160,7 @@ def encode_rows(
         for trait in range(size(tables, fields.TRAIT_KEY)):
             if state.cells[row, state.at[slots.TRAIT_TIME] + trait] == NO_TIME:
                 continue
-            at = put(buffer, at, np.int64(entry(tables, fields.TRAIT_KEY, trait)), 8)
+            at = put(buffer, at, entry(tables, fields.TRAIT_KEY, trait), 8)
             at = put(buffer, at, state.flags[row, state.at[slots.TRAIT_KIND] + trait], 1)
             at = put(buffer, at, state.cells[row, state.at[slots.TRAIT_TIME] + trait], 8)
             at = put(buffer, at, numbers[row, trait], 8)
@@ -174,9 +175,10 @@ def encode_rows(
         count_at, count, at = at, 0, at + 1
         kept = min(state.cells[row, slots.ID_COUNT], KEPT_IDS)
         for number in range(state.cells[row, slots.ID_COUNT] - kept, state.cells[row, slots.ID_COUNT]):
-            if state.cells[row, slots.MOMENT] - state.cells[row, state.at[slots.ID_MOMENT] + number % KEPT_IDS] <= DUPLICATE_WITHIN_MS:
-                at = put(buffer, at, np.int64(state.cells[row, state.at[slots.ID_HASH] + number % KEPT_IDS]), 8)
-                at = put(buffer, at, state.cells[row, state.at[slots.ID_MOMENT] + number % KEPT_IDS], 8)
+            moment = state.cells[row, state.at[slots.ID_MOMENT] + number % KEPT_IDS]
+            if state.cells[row, slots.MOMENT] - moment <= DUPLICATE_WITHIN_MS:
+                at = put(buffer, at, state.cells[row, state.at[slots.ID_HASH] + number % KEPT_IDS], 8)
+                at = put(buffer, at, moment, 8)
                 count += 1
         put(buffer, count_at, count, 1)
         ends[index] = at
@@ -191,11 +193,11 @@ def put_aggregate(tables: PackedTables, state: State, row: int, aggregate: int, 
     if ring < 0:
         if value == entry(tables, fields.AGGREGATE_EMPTY, aggregate):
             return at
-        at = put(buffer, at, np.int64(entry(tables, fields.AGGREGATE_KEY, aggregate)), 8)
+        at = put(buffer, at, entry(tables, fields.AGGREGATE_KEY, aggregate), 8)
         at = put(buffer, at, 0, 1)
         return put(buffer, at, value, 8)
     head, start, held = state.cells[row, state.at[slots.HEAD] + ring], at, 0
-    at = put(buffer, at, np.int64(entry(tables, fields.AGGREGATE_KEY, aggregate)), 8)
+    at = put(buffer, at, entry(tables, fields.AGGREGATE_KEY, aggregate), 8)
     at = put(buffer, at, 1, 1)
     at = put(buffer, at, head, 8)
     count_at, at = at, at + 1

@@ -58,9 +58,9 @@ class Scratch(NamedTuple):
 
 
 class Transitions(NamedTuple):
-    """What came out, in order: the first `count[0]` rows. Values and traits are those of the moment."""
+    """What came out, in order: the first `written[0]` rows. Values and traits are those of the moment."""
 
-    count: Int64  # (1,)
+    written: Int64  # (1,)
     cells: Int64  # (n, OUT_VALUES + A)
     kinds: UInt8  # (n, T)
     numbers: Float64  # (n, T)
@@ -114,7 +114,7 @@ def new_transitions(tables: Tables, capacity: int) -> Transitions:
     """Room for `capacity` transitions."""
     traits = len(tables.trait_key)
     return Transitions(
-        count=np.zeros(1, np.int64),
+        written=np.zeros(1, np.int64),
         cells=np.zeros((capacity, slots.OUT_VALUES + len(tables.aggregate_kind)), np.int64),
         kinds=np.zeros((capacity, traits), np.uint8),
         numbers=np.zeros((capacity, traits), np.float64),

@@ -50,7 +50,7 @@ class Strings:
         return self._bytes, self._start
 
     def keep(self, used: Int64) -> Int32:
-        """Forget all strings but the catalog's and those numbered in `used`; returns the new number of every old one."""
+        """Forget all strings but the catalog's and those numbered in `used`; returns the new number of each old one."""
         kept = [*range(self._pinned), *(number for number in np.unique(used).tolist() if number >= self._pinned)]
         renumbered = np.zeros(len(self._texts), np.int32)
         renumbered[kept] = np.arange(len(kept), dtype=np.int32)

@@ -120,7 +120,17 @@ class Table:
         start = 0
         while start < len(rows):
             end = encode_rows(
-                self.tables, self.state, rows, start, step, self._catalog_version, texts, starts, self._bound, self._buffer, ends
+                self.tables,
+                self.state,
+                rows,
+                start,
+                step,
+                self._catalog_version,
+                texts,
+                starts,
+                self._bound,
+                self._buffer,
+                ends,
             )
             if end == start:
                 raise ValueError(f"a row does not fit {self._bound} bytes")

@@ -15,6 +15,7 @@ from confluent_kafka import Message
 
 from stream.engine import Records
 from stream.worker.errors import PauseError
+from stream.worker.kafka_clients import headers_of
 from stream.worker.position import Position
 from stream.worker.ticks import CONTROL_HEADER, TICK
 
@@ -34,7 +35,7 @@ AHEAD_MS: Final = 3_600_000
 """How far an event may lie ahead of its record's log time, and a log time ahead of the clock."""
 
 BATCH_BYTES: Final = 4 * 1024 * 1024
-"""Raw bytes of a batch. Were all of it rejects, their dead letters (base64, a third more) stay below an outbox's 8 MiB."""
+"""Raw bytes of a batch: were all of them rejects, their dead letters in base64 would stay below an outbox's 8 MiB."""
 
 FORWARD: Final = b"forward"
 ORIGIN_HEADER: Final = "tagstream-origin"
@@ -137,14 +138,14 @@ def _control(messages: Sequence[Message], position: Position) -> tuple[list[int]
     forwards: list[tuple[int, int, int]] = []
     newest = dict(position.origins)
     for place, message in enumerate(messages):
-        headers = message.headers()
-        if not headers:
+        if not message.headers():
             continue
-        mark = next((value for name, value in headers if name == CONTROL_HEADER), None)
+        headers = dict(headers_of(message))
+        mark = headers.get(CONTROL_HEADER)
         if mark is None:
             continue
         if mark == FORWARD:
-            origin = _origin(dict(headers).get(ORIGIN_HEADER))
+            origin = _origin(headers.get(ORIGIN_HEADER))
             if origin is not None:
                 partition, offset = origin
                 if offset <= newest.get(partition, -1):
@@ -159,9 +160,9 @@ def _control(messages: Sequence[Message], position: Position) -> tuple[list[int]
     return skipped, forwards
 
 
-def _origin(text: str | bytes | None) -> tuple[int, int] | None:
+def _origin(text: bytes | None) -> tuple[int, int] | None:
     """Partition and offset; None where it is none of ours."""
-    partition, _, offset = (text.decode(errors="replace") if isinstance(text, bytes) else text or "").partition(":")
+    partition, _, offset = (text or b"").decode(errors="replace").partition(":")
     return (int(partition), int(offset)) if partition.isdecimal() and offset.isdecimal() else None
 
 
@@ -174,8 +175,8 @@ def _ahead(message: Message, time_ms: int, now_ms: int) -> PauseError:
     )
 
 
-def _unknown_control(message: Message, mark: str | bytes) -> PauseError:
-    name = mark.decode(errors="replace") if isinstance(mark, bytes) else mark
+def _unknown_control(message: Message, mark: bytes) -> PauseError:
+    name = mark.decode(errors="replace")
     return PauseError(
         "unknown_control",
         f"The control record at offset {message.offset()} of partition {message.partition()}, {name!r}, "

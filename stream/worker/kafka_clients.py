@@ -5,28 +5,30 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from stream.errors import ConfigurationError, TagstreamError
 from stream.worker.errors import unavailable
 
-__all__ = ["client_options", "error_of", "kafka_error"]
+__all__ = ["client_options", "error_of", "headers_of", "kafka_error"]
 
 log = logging.getLogger("tagstream.kafka")
 
 RETRY_BACKOFF_MS: Final = 20
-"""librdkafka's default of 100 makes every transaction 114 ms long: the coordinator answers CONCURRENT_TRANSACTIONS while
-the last one closes, and the client waits so long before it asks again (measured on Apache Kafka 4.1)."""
+"""librdkafka's default of 100 makes every transaction 114 ms long: the coordinator answers CONCURRENT_TRANSACTIONS
+while the last one closes, and the client waits so long before it asks again (measured on Apache Kafka 4.1)."""
 
 _RECONNECT_MAX_MS: Final = 1_000
-_REFUSED: Final = frozenset({
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-    KafkaError._AUTHENTICATION,  # noqa: SLF001  # librdkafka's own codes are spelt so
-})
+_REFUSED: Final = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001  # librdkafka's own codes are spelt so
+    }
+)
 
 
 def client_options(brokers: str, client_id: str) -> dict[str, Any]:
@@ -45,6 +47,13 @@ def error_of(exception: KafkaException) -> KafkaError:
     """The error inside the exception."""
     error: KafkaError = exception.args[0]
     return error
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """A message's headers in order."""
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
 
 
 def kafka_error(error: KafkaError, brokers: str) -> TagstreamError:

@@ -14,6 +14,7 @@ from confluent_kafka import Message
 from stream.engine import StepResult
 from stream.engine.result import Reject
 from stream.worker.intake import FORWARD, ID_HEADER, ORIGIN_HEADER, Intake
+from stream.worker.kafka_clients import headers_of
 from stream.worker.outbox import Outgoing, outgoing
 from stream.worker.ticks import CONTROL_HEADER
 from tagstream.contracts.deadletters import build_dead_letter, dead_letter_headers, encode_dead_letter
@@ -61,7 +62,7 @@ class Letters:
             log_time_ms=int(intake.times_ms[place]),
             value=message.value(),
             key=message.key(),
-            headers=_headers(message),
+            headers=headers_of(message),
         )
         # Keyed by its id: a letter that is sent again lands beside its twin.
         return outgoing(EVENTS_DLQ, letter.id.encode(), encode_dead_letter(letter), dead_letter_headers(letter))
@@ -70,14 +71,10 @@ class Letters:
         value = message.value() or b""
         offset = message.offset() or 0
         user = msgspec.json.decode(value, type=_User).userId  # the engine has read it: it is there
-        kept = tuple((name, text) for name, text in _headers(message) if name not in _OURS and text is not None)
+        kept = tuple((name, text) for name, text in headers_of(message) if name not in _OURS and text is not None)
         ours = (
             (CONTROL_HEADER, FORWARD),
             (ORIGIN_HEADER, f"{self.partition}:{offset}".encode()),
             (ID_HEADER, forward_id(self.app, self.partition, offset).encode()),
         )
         return outgoing(EVENTS, user.encode(), value, kept + ours)
-
-
-def _headers(message: Message) -> list[tuple[str, bytes | None]]:
-    return [(name, text.encode() if isinstance(text, str) else text) for name, text in message.headers() or ()]

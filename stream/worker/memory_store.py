@@ -1,4 +1,4 @@
-"""The store in memory: what the scripts do to Redis, in plain Python. For tests, and as a second reading of the rules."""
+"""The store in memory: what the scripts do to Redis, in plain Python. For tests; a second reading of the rules."""
 
 from __future__ import annotations
 

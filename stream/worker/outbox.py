@@ -26,7 +26,7 @@ _STEP_DIGITS: Final = 16
 
 
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One message to publish, on the topic of a kind (`tagstream.topics`). `place`: the kind's place in the stored list."""
+    """One message to publish, on the topic of a kind (`tagstream.topics`). place: the kind's, as it is stored."""
 
     place: int
     key: bytes | None
@@ -81,5 +81,5 @@ def decode_outbox(stored: bytes, partition: int) -> Outbox:
         raise PauseError(
             "outbox_unreadable",
             f"The outbox of partition {partition} in Redis can't be read: {error}.",
-            remedy="Another program or a newer version wrote it. Give this app a Redis database of its own, or upgrade.",
+            remedy="Another program or a newer version wrote it: give this app its own Redis database, or upgrade.",
         ) from error

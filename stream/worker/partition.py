@@ -22,6 +22,7 @@ from stream.worker.store import Store
 __all__ = ["Attempt", "Owned", "Running", "Stage"]
 
 _FAILURES_BEFORE_HALVING: Final = 2
+_LARGEST_LIMIT: Final = 8_192
 
 
 class Stage(enum.Enum):
@@ -57,13 +58,13 @@ class Owned:
     task: Future[Acquired] | None = None
     running: Running | None = None
     limits: dict[str, int] = field(default_factory=dict)
-    _failed: Attempt | None = None
+    _failed: tuple[str, int | str] | None = None
     _failures: int = 0
 
     def note_failure(self, attempt: Attempt, error: Exception, *, halve_at_once: bool = False) -> PauseError | None:
         """Count a failed step. Twice on the same input halves it; where one record or user is left, say so."""
-        again = self._failed == attempt
-        self._failed, self._failures = attempt, self._failures + 1 if again else 1
+        again = self._failed == (attempt.kind, attempt.at)
+        self._failed, self._failures = (attempt.kind, attempt.at), self._failures + 1 if again else 1
         narrowed = attempt.kind in self.limits  # it has been halved before: no second try at each size
         if not (halve_at_once or narrowed or self._failures >= _FAILURES_BEFORE_HALVING):
             return None
@@ -77,11 +78,12 @@ class Owned:
             remedy="Report it with the record; the partition is tried again from time to time.",
         )
 
-    def note_success(self, kind: str, *, past: bool) -> None:
-        """A step went through. past: nothing is left of the input that failed."""
+    def note_success(self, kind: str) -> None:
+        """A step went through: smaller ones grow again."""
         self.attempts = 0
-        if past:
-            self.limits.pop(kind, None)
+        limit = self.limits.pop(kind, None)
+        if limit is not None and limit < _LARGEST_LIMIT:
+            self.limits[kind] = limit * 2
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Where a partition stands: the record under the key `position`, and what the consumer group's offset says.
 
-Both name a step. The step number leads the stored record as 16 hex digits, so that the Redis scripts compare and raise it
-without parsing JSON or trusting a double with 64 bits; equal width makes the digits' order the numbers' order.
+Both name a step. The step number leads the stored record as 16 hex digits, so that the Redis scripts compare and raise
+it without parsing JSON or trusting a double with 64 bits; equal width makes the digits' order the numbers' order.
 """
 
 from __future__ import annotations
@@ -121,5 +121,5 @@ def decode_position(stored: bytes, partition: int) -> Position:
         raise PauseError(
             "position_unreadable",
             f"The position of partition {partition} in Redis can't be read: {error}.",
-            remedy="Another program or a newer version wrote it. Give this app a Redis database of its own, or upgrade.",
+            remedy="Another program or a newer version wrote it: give this app its own Redis database, or upgrade.",
         ) from error

@@ -1,7 +1,7 @@
 """Taking a partition: the first half of the step protocol (the second, a step, is in `rounds`).
 
-Runs beside the loop, in a thread of its own: a read of K may wait for an open transaction of a dead worker to end, and the
-partitions that are running must not wait with it.
+Runs beside the loop, in a thread of its own: a read of K may wait for an open transaction of a dead worker to end, and
+the partitions that are running must not wait with it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from stream.errors import ConfigurationError
 from stream.metrics import Metrics
 from stream.settings import Delivery
 from stream.worker.errors import PauseError
+from stream.worker.lookup import Lookup, TopicFacts
 from stream.worker.outbox import Outgoing, decode_outbox
 from stream.worker.position import Committed, Position, decode_position
 from stream.worker.published import PublishedTopics, ReplayGuard, load_guard, missing
 from stream.worker.sink import Publication, Sink
-from stream.worker.source import Source, TopicFacts
+
 from stream.worker.steps import committed_of
 from stream.worker.store import Store, Taken
 
@@ -56,7 +57,7 @@ class Acquirer:
     """Takes partitions. facts: of the events topic as the worker found it when it started."""
 
     store: Store
-    source: Source
+    lookup: Lookup
     sink: Sink
     topics: PublishedTopics
     versions: Versions
@@ -80,9 +81,9 @@ class Acquirer:
         # 1
         self._check_store()
         self.sink.stand()
-        committed = self.source.committed(partition)
-        facts = self.source.facts()
-        low, high = self.source.bounds(partition)
+        committed = self.lookup.committed(partition)
+        facts = self.lookup.facts()
+        low, high = self.lookup.bounds(partition)
         self._check_topic(partition, facts)
         # 2
         taken = self._take(partition, committed, low)
@@ -145,8 +146,8 @@ class Acquirer:
         if taken is None:
             raise PauseError(
                 "redis_lost",
-                f"Redis has no position of partition {partition}, though its offset {committed and committed.offset} is "
-                f"committed, and the log begins at {low} only.",
+                f"Redis has no position of partition {partition}, though offset {committed and committed.offset} of it is "
+                f"committed; and the log begins at {low} only.",
                 remedy=f"Check that TAGSTREAM_REDIS is the right Redis. {REBUILD}",
             )
         return taken
@@ -206,8 +207,8 @@ class Acquirer:
         until = position.replay_to
         self.metrics.lost_tails.inc()
         log.error(
-            "Redis has lost data of partition %d: it has %s, while offset %d is committed with step %s. The records from "
-            "offset %d on are processed again; what was published is not published twice.",
+            "Redis has lost data of partition %d: it has %s, while offset %d is committed with step %s. "
+            "The records from offset %d on are processed again; what was published is not published twice.",
             partition,
             found,
             until.offset if until else -1,

@@ -46,14 +46,16 @@ class PublishedTopics:
 
         Blocks. Raises UnavailableError; PauseError if the topic doesn't reach back so far.
         """
-        consumer = Consumer({
-            **client_options(self.brokers, f"tagstream-{self.app}-look"),
-            "group.id": f"{self.app}.look",  # never joined, never committed to
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-            "isolation.level": "read_uncommitted" if self.embedded else "read_committed",
-        })
+        consumer = Consumer(
+            {
+                **client_options(self.brokers, f"tagstream-{self.app}-look"),
+                "group.id": f"{self.app}.look",  # never joined, never committed to
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_uncommitted" if self.embedded else "read_committed",
+            }
+        )
         try:
             places = self._places(consumer, self.topics[kind], start)
             consumer.assign(places)
@@ -183,7 +185,7 @@ class ReplayGuard:
 
 
 def load_guard(topics: PublishedTopics, partition: int, position: Position) -> ReplayGuard | None:
-    """The guard that a position with a mark asks for. Blocks while the changes since are read; raises as `read` does."""
+    """The guard that a position with a mark asks for. Blocks while the changes are read; raises as `read` does."""
     if position.replay_to is None:
         return None
     guard = ReplayGuard(partition, position.replay_to)

@@ -1,7 +1,7 @@
 """Publishing: the messages of steps and the offsets that go with them, in one of two modes of delivery.
 
-Both keep to one rule: after any error or doubt the producer is destroyed, and what was published is found out by acquiring
-the partitions again. A delayed answer to an old producer then can't end something of the new one.
+Both keep to one rule: after any error or doubt the producer is destroyed, and what was published is found out by
+acquiring the partitions again. A delayed answer to an old producer then can't end something of the new one.
 """
 
 from __future__ import annotations
@@ -27,20 +27,24 @@ log = logging.getLogger("tagstream.worker")
 
 _ABORT_S: Final = 2.0
 _FENCED_AGAIN_S: Final = 60.0
-_FENCED: Final = frozenset({
-    KafkaError._FENCED,  # noqa: SLF001
-    KafkaError.PRODUCER_FENCED,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-})
-_ABOUT_THE_MESSAGE: Final = frozenset({
-    KafkaError.MSG_SIZE_TOO_LARGE,
-    KafkaError.INVALID_RECORD,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.TOPIC_EXCEPTION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-})
+_FENCED: Final = frozenset(
+    {
+        KafkaError._FENCED,  # noqa: SLF001
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+_ABOUT_THE_MESSAGE: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+    }
+)
 
 
 class RefusedMessageError(DoubtError):
@@ -198,9 +202,7 @@ class PlainSink(_Producing):
     After a crash the outbox is sent again; subscribers drop a change that isn't above the user's last version.
     """
 
-    def __init__(
-        self, options: SinkOptions, clock: Clock, commit: Callable[[Mapping[int, Committed]], bool]
-    ) -> None:
+    def __init__(self, options: SinkOptions, clock: Clock, commit: Callable[[Mapping[int, Committed]], bool]) -> None:
         super().__init__(options, clock, {"message.timeout.ms": int(options.timeout_s * 1000)})
         self._commit = commit
 

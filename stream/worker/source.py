@@ -17,17 +17,16 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
-    TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from stream.errors import UnavailableError
 from stream.worker.errors import DoubtError, PauseError
 from stream.worker.kafka_clients import client_options, error_of, kafka_error
+from stream.worker.lookup import group_of
 from stream.worker.position import Committed
 
-__all__ = ["Fetched", "Source", "SourceOptions", "TopicFacts", "group_of"]
+__all__ = ["Fetched", "Source", "SourceOptions"]
 
 log = logging.getLogger("tagstream.worker")
 
@@ -35,13 +34,7 @@ _FETCH_WAIT_MS: Final = 10  # a consumer crawls when some partitions are empty a
 _FETCH_BACKOFF_MS: Final = 10  # librdkafka's default of 1 s stalls a consumer whose queue was full once
 _QUEUE_KIB: Final = 32 * 1024
 _METADATA_MS: Final = 30_000
-_CALL_S: Final = 5.0
 _OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
-
-
-def group_of(app: str) -> str:
-    """The consumer group of an app's workers."""
-    return f"{app}.workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +49,6 @@ class SourceOptions:
     session_timeout_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class TopicFacts:
-    """What must not change under a partition's position. topic_id: empty if the broker has none."""
-
-    topic_id: str
-    partition_count: int
-
-
 @dataclass(slots=True)
 class Fetched:
     """What one `poll` brought: messages by partition in log order, and what is wrong by partition."""
@@ -76,7 +61,11 @@ class Source:
     """A consumer of the events topic. `poll` and everything that follows a rebalance belong to one thread."""
 
     def __init__(
-        self, options: SourceOptions, *, on_assigned: Callable[[list[int]], None], on_revoked: Callable[[list[int]], None]
+        self,
+        options: SourceOptions,
+        *,
+        on_assigned: Callable[[list[int]], None],
+        on_revoked: Callable[[list[int]], None],
     ) -> None:
         self._options = options
         self._topic = options.topic
@@ -84,24 +73,25 @@ class Source:
         self._on_revoked = on_revoked
         self._closing = False
         client = client_options(options.brokers, options.client_id)
-        self._admin = AdminClient(client)
-        self._consumer = Consumer({
-            **client,
-            "group.id": group_of(options.app),
-            # Cooperative: partitions that stay are not interrupted. The embedded broker knows eager rebalances only.
-            "partition.assignment.strategy": "range" if options.embedded else "cooperative-sticky",
-            "session.timeout.ms": options.session_timeout_ms,
-            "heartbeat.interval.ms": max(options.session_timeout_ms // 5, 200),
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
-            "isolation.level": "read_uncommitted" if options.embedded else "read_committed",
-            "fetch.wait.max.ms": _FETCH_WAIT_MS,
-            "fetch.queue.backoff.ms": _FETCH_BACKOFF_MS,
-            "queued.max.messages.kbytes": _QUEUE_KIB,
-            "topic.metadata.refresh.interval.ms": _METADATA_MS,
-            "error_cb": _log_error,
-        })
+        self._consumer = Consumer(
+            {
+                **client,
+                "group.id": group_of(options.app),
+                # Cooperative: partitions that stay are not interrupted. The embedded broker knows eager rebalances only.
+                "partition.assignment.strategy": "range" if options.embedded else "cooperative-sticky",
+                "session.timeout.ms": options.session_timeout_ms,
+                "heartbeat.interval.ms": max(options.session_timeout_ms // 5, 200),
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_uncommitted" if options.embedded else "read_committed",
+                "fetch.wait.max.ms": _FETCH_WAIT_MS,
+                "fetch.queue.backoff.ms": _FETCH_BACKOFF_MS,
+                "queued.max.messages.kbytes": _QUEUE_KIB,
+                "topic.metadata.refresh.interval.ms": _METADATA_MS,
+                "error_cb": _log_error,
+            }
+        )
 
     def subscribe(self) -> None:
         """Join the group. Assignments come with `poll`."""
@@ -128,7 +118,7 @@ class Source:
             if error is not None:
                 self._note(error, message, fetched)
                 continue
-            partition = message.partition()
+            partition = message.partition() or 0
             if partition in messages:
                 messages[partition].append(message)
             else:
@@ -177,38 +167,10 @@ class Source:
                 remedy="It is acquired again.",
             ) from exception
 
-    def committed(self, partition: int, timeout_s: float = _CALL_S) -> Committed | None:
-        """K, or None. Waits until no open transaction could still change it. Any thread. Raises UnavailableError."""
-        try:
-            found = self._consumer.committed([TopicPartition(self._topic, partition)], timeout_s)[0]
-        except KafkaException as exception:
-            raise kafka_error(error_of(exception), self._options.brokers) from exception
-        if found.error is not None:
-            raise kafka_error(found.error, self._options.brokers)
-        return None if found.offset < 0 else Committed.parse(found.offset, found.metadata)
-
-    def bounds(self, partition: int) -> tuple[int, int]:
-        """Where the log begins, and the offset after its end. Any thread. Raises UnavailableError."""
-        try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), _CALL_S)
-        except (KafkaException, TypeError) as exception:  # it answers None after the timeout
-            error = error_of(exception) if isinstance(exception, KafkaException) else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
-            raise kafka_error(error, self._options.brokers) from exception
-        return int(low), int(high)
-
     def end(self, partition: int) -> int | None:
         """The offset after the log's end, as of the last fetch. Doesn't block."""
         bounds = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
         return None if bounds is None or bounds[1] < 0 else int(bounds[1])
-
-    def facts(self) -> TopicFacts:
-        """The topic's id and number of partitions. Any thread. Raises UnavailableError."""
-        try:
-            described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_CALL_S)
-            topic = described[self._topic].result(_CALL_S * 2)
-        except KafkaException as exception:
-            raise kafka_error(error_of(exception), self._options.brokers) from exception
-        return TopicFacts(str(topic.topic_id or ""), len(topic.partitions))
 
     def membership(self) -> bytes:
         """The group's metadata, to send with a transaction. Only from the thread that polls. Raises DoubtError."""

@@ -1,4 +1,4 @@
-"""One step of a partition, put together: what the store gets, what is published, and where the partition stands then."""
+"""One step of a partition, put together: what the store gets, what is published, where the partition stands then."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from stream.engine import StepResult
 from stream.worker.intake import Intake, Progress
 from stream.worker.letters import Letters
-from stream.worker.outbox import Outbox, Outgoing, encode_outbox
+from stream.worker.outbox import Outbox, encode_outbox
 from stream.worker.position import Committed, Position
 from stream.worker.published import ReplayGuard
 from stream.worker.sink import Publication

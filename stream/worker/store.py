@@ -168,5 +168,5 @@ def malformed_position(partition: int) -> PauseError:
     return PauseError(
         "position_unreadable",
         f"The position of partition {partition} in Redis is none that a worker wrote.",
-        remedy="Another program or a newer version wrote it. Give this app a Redis database of its own, or upgrade.",
+        remedy="Another program or a newer version wrote it: give this app its own Redis database, or upgrade.",
     )

@@ -1,7 +1,7 @@
 """Ticks: records without content that let time pass on a quiet partition.
 
-A tick goes by a producer of its own, outside any transaction: it moves the watermark and nothing else, so one too many, or
-one of a worker that doesn't own the partition any more, does no harm, and one that is lost is written again.
+A tick goes by a producer of its own, outside any transaction: it moves the watermark and nothing else, so one too many,
+or one of a worker that doesn't own the partition any more, does no harm, and one that is lost is written again.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from stream.engine.decode import DecodePlan, Decoder
 from tagstream.contracts import (
     EVENT_TYPES,
     REASONS,
-    InvalidEventError,
     SegmentEntered,
     SegmentExited,
     change_headers,
@@ -26,9 +25,10 @@ from tagstream.contracts import (
     parse_event,
 )
 from tagstream.contracts.timestamps import to_ms
+from tagstream.errors import InvalidEventError
 from tagstream.ids import change_id
 
-FAR_MS = 2**45
+FAR_MS = 2**48
 PLAN = DecodePlan(
     event_names={"Order Completed": 1, "Page Viewed": 2},
     properties=("revenue", "category"),
@@ -46,7 +46,10 @@ tags:
   gender: trait("gender")
   seen: since()
 segments:
-  payers: {title: {zh: "会员 \\\\ \\"1\\"", en: Payers}, kind: value, when: spend > 0.1 and (gender != "X" or not has(gender)) and seen >= "0s"}
+  payers:
+    title: {zh: "会员 \\\\ \\"1\\"", en: Payers}
+    kind: value
+    when: spend > 0.1 and (gender != "X" or not has(gender)) and seen >= "0s"
 """
 )
 
@@ -143,9 +146,9 @@ def test_what_the_engine_takes_the_contract_takes_where_all_ids_and_numbers_are_
     [
         b'{"type":"track","userId":"' + b"x" * 513 + b'","event":"x","timestamp":"2026-11-22T08:30:00Z"}',
         b'{"type":"track","userId":"u","event":"x","timestamp":"2026-11-22T08:30:00Z","properties":'
-        + b'{"a":' * 63
+        + b'{"a":' * 64
         + b"1"
-        + b"}" * 64,
+        + b"}" * 65,
         b'{"type":"track","userId":"u","event":"x","timestamp":"2026-11-22T08:30:00Z"}' + b" " * 262_144,
         b'{"type":"track","userId":"u","event":"x","timestamp":"2026-11-22T08:30:00Z","name":5}',
         b'{"type":"identify","userId":"u","timestamp":"2026-11-22T08:30:00Z","properties":[]}',
@@ -164,7 +167,7 @@ def messages(*events: dict[str, Any]) -> list[Message]:
     engine.load(batch.cold, [None] * len(batch.cold))
     changes = list(engine.process(batch, 0, 1).changes)
     users = sorted({event["userId"] for event in events})
-    return changes + list(engine.process_due(users, FAR_MS // 2, 2).changes)
+    return changes + list(engine.process_due(users, FAR_MS // 8, 2).changes)
 
 
 @pytest.fixture(scope="module")

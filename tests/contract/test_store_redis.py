@@ -1,4 +1,4 @@
-"""What only the store on Redis has to do: refuse a wrong server, a foreign key, and survive a server that is not there."""
+"""What only the store on Redis has to do: refuse a wrong server or a foreign key, outlive a server that goes."""
 
 from __future__ import annotations
 

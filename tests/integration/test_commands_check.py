@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.integration.commands_runner import run
+from tests.integration.commands_runner import run_here
 
 GOOD = (
     "catalog: shop\nversion: 2\ntags:\n  orders: count('Order Completed')\n"
@@ -17,7 +17,7 @@ BAD = (
 
 def test_a_right_catalog_is_ok(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(GOOD)
-    done = run("check", "good.yaml", "retail", folder=tmp_path)
+    done = run_here("check", "good.yaml", "retail", folder=tmp_path)
     assert done.returncode == 0
     first, second = done.stdout.decode().splitlines()
     assert first == "ok  good.yaml: shop, version 2, 1 tag, 1 segment"
@@ -26,7 +26,7 @@ def test_a_right_catalog_is_ok(tmp_path: Path) -> None:
 
 def test_everything_wrong_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
-    done = run("check", "bad.yaml", folder=tmp_path)
+    done = run_here("check", "bad.yaml", folder=tmp_path)
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 2
     assert [line.split(": ")[0] for line in lines[:3]] == ["bad.yaml:4:11", "bad.yaml:6:18", "bad.yaml:7:10"]
@@ -37,7 +37,7 @@ def test_everything_wrong_is_told_at_once_with_its_place(tmp_path: Path) -> None
 def test_one_bad_catalog_among_good_ones_is_exit_code_2_and_all_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     (tmp_path / "good.yaml").write_text(GOOD)
-    done = run("check", "bad.yaml", "good.yaml", folder=tmp_path)
+    done = run_here("check", "bad.yaml", "good.yaml", folder=tmp_path)
     assert done.returncode == 2
     assert done.stdout.decode().splitlines()[-1].startswith("ok  good.yaml")
 
@@ -45,7 +45,7 @@ def test_one_bad_catalog_among_good_ones_is_exit_code_2_and_all_are_looked_at(tm
 def test_json_has_every_problem_with_its_fields(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     (tmp_path / "good.yaml").write_text(GOOD)
-    done = run("check", "--json", "good.yaml", "bad.yaml", folder=tmp_path)
+    done = run_here("check", "--json", "good.yaml", "bad.yaml", folder=tmp_path)
     good, bad = json.loads(done.stdout)
     assert done.returncode == 2
     assert (good["ok"], good["catalog"], good["version"], good["segments"]) == (True, "shop", 2, ["buyers"])
@@ -56,7 +56,7 @@ def test_json_has_every_problem_with_its_fields(tmp_path: Path) -> None:
 
 
 def test_a_catalog_that_is_not_there_is_told_with_the_packs(tmp_path: Path) -> None:
-    done = run("check", "retial", folder=tmp_path)
+    done = run_here("check", "retial", folder=tmp_path)
     assert done.returncode == 2
     assert b"retail" in done.stdout
     assert b"Traceback" not in done.stderr
@@ -65,7 +65,7 @@ def test_a_catalog_that_is_not_there_is_told_with_the_packs(tmp_path: Path) -> N
 def test_a_catalog_that_is_wrong_stops_other_commands_with_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     (tmp_path / "events.jsonl").write_text("")
-    done = run("replay", "events.jsonl", "--catalog", "bad.yaml", "--changes", "out.jsonl", folder=tmp_path)
+    done = run_here("replay", "events.jsonl", "--catalog", "bad.yaml", "--changes", "out.jsonl", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.count(b"bad.yaml:") == 3
     assert not (tmp_path / "out.jsonl").exists()

@@ -3,14 +3,16 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import subprocess
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.commands_runner import COMMAND, run
+from tests.integration.commands_runner import COMMAND, clean_environment, run, run_here
 
 CATALOG = """
 catalog: shop
@@ -76,7 +78,7 @@ def test_changes_come_in_the_order_of_the_records_and_those_of_the_end_by_time(s
 
 
 def test_a_change_is_a_cloud_event_with_its_cause_and_tags(shop: Path) -> None:
-    done = run("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "-", folder=shop)
+    done = run_here("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "-", folder=shop)
     change = json.loads(done.stdout.splitlines()[1])
     assert list(change) == ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"]
     assert change["data"] == {
@@ -96,7 +98,7 @@ def test_a_change_is_a_cloud_event_with_its_cause_and_tags(shop: Path) -> None:
 
 
 def test_profiles_are_as_of_until_one_a_line_by_user(shop: Path) -> None:
-    run(
+    run_here(
         *("replay", "events.jsonl", "-c", "shop.yaml", "--profiles", "out.jsonl", "--until", "2026-03-04T06:00:00Z"),
         folder=shop,
     )
@@ -124,7 +126,7 @@ def test_profiles_are_as_of_until_one_a_line_by_user(shop: Path) -> None:
 def test_until_is_the_newest_accepted_event_by_default(shop: Path) -> None:
     log = [*EVENTS, {"type": "page", "userId": "eve", "timestamp": "2199-01-01T00:00:00Z"}]
     (shop / "events.jsonl").write_bytes(lines(log))
-    done = run("replay", "events.jsonl", "--catalog", "shop.yaml", "--json", folder=shop)
+    done = run_here("replay", "events.jsonl", "--catalog", "shop.yaml", "--json", folder=shop)
     summary = json.loads(done.stdout)
     assert (summary["until"], summary["users"], summary["rejected"]) == (
         "2026-03-04T00:00:00.000Z",
@@ -135,7 +137,7 @@ def test_until_is_the_newest_accepted_event_by_default(shop: Path) -> None:
 
 def test_until_before_the_newest_event_is_refused_and_changes_nothing(shop: Path) -> None:
     (shop / "changes.jsonl").write_text("before")
-    done = run(
+    done = run_here(
         *("replay", "events.jsonl", "--catalog", "shop.yaml", "--until", "2026-03-03T23:59:59.999Z"),
         *("--changes", "changes.jsonl", "--profiles", "profiles.jsonl"),
         folder=shop,
@@ -148,7 +150,7 @@ def test_until_before_the_newest_event_is_refused_and_changes_nothing(shop: Path
 
 @pytest.mark.parametrize("until", ["tomorrow", "2026-03-04", "2026-03-04T00:00:00", "1969-12-31T23:59:59Z", ""])
 def test_an_until_that_is_no_moment_is_refused(shop: Path, until: str) -> None:
-    done = run("replay", "events.jsonl", "--catalog", "shop.yaml", "--until", until, folder=shop)
+    done = run_here("replay", "events.jsonl", "--catalog", "shop.yaml", "--until", until, folder=shop)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"--until" in done.stderr
 
@@ -156,7 +158,7 @@ def test_an_until_that_is_no_moment_is_refused(shop: Path, until: str) -> None:
 def test_rejects_name_file_and_line_and_do_not_fail_the_command(shop: Path) -> None:
     (shop / "one.jsonl").write_bytes(b"\n" + lines(EVENTS[:1]) + b"not json\n\r\n")
     (shop / "two.jsonl").write_bytes(b'{"type": "page", "timestamp": "2026-03-01T00:00:00Z"}\n\n[]')
-    done = run(
+    done = run_here(
         *("replay", "one.jsonl", "two.jsonl", "--catalog", "shop.yaml", "--rejects", "rejects.jsonl"),
         folder=shop,
     )
@@ -172,8 +174,8 @@ def test_rejects_name_file_and_line_and_do_not_fail_the_command(shop: Path) -> N
 def test_plain_gzip_and_standard_input_are_one_log_in_the_order_given(shop: Path) -> None:
     (shop / "second.jsonl.gz").write_bytes(gzip.compress(lines(EVENTS[1:2])))
     (shop / "third.jsonl").write_bytes(lines(EVENTS[2:]))
-    whole = run("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "-", folder=shop)
-    parts = run(
+    whole = run_here("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "-", folder=shop)
+    parts = run_here(
         *("replay", "-", "second.jsonl.gz", "third.jsonl", "--catalog", "shop.yaml", "--changes", "-"),
         folder=shop,
         stdin=lines(EVENTS[:1]),
@@ -183,7 +185,7 @@ def test_plain_gzip_and_standard_input_are_one_log_in_the_order_given(shop: Path
 
 
 def test_the_summary_tells_changes_and_members_by_segment(shop: Path) -> None:
-    done = run("replay", "events.jsonl", "--catalog", "shop.yaml", folder=shop)
+    done = run_here("replay", "events.jsonl", "--catalog", "shop.yaml", folder=shop)
     rows = [line.split() for line in done.stdout.decode().splitlines()]
     assert done.returncode == 0
     assert ["buyers", "1", "0", "1", "buyers"] in rows
@@ -192,14 +194,14 @@ def test_the_summary_tells_changes_and_members_by_segment(shop: Path) -> None:
 
 
 def test_nothing_but_changes_goes_to_standard_output(shop: Path) -> None:
-    done = run("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "-", folder=shop)
+    done = run_here("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "-", folder=shop)
     assert all(line.startswith(b'{"specversion"') for line in done.stdout.splitlines())
     assert b"3 events of 2 users" in done.stderr
 
 
 def test_an_empty_log_is_no_error(shop: Path) -> None:
     (shop / "events.jsonl").write_bytes(b"\n\n")
-    done = run(
+    done = run_here(
         *("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "c", "--profiles", "p", "--rejects", "r"),
         folder=shop,
     )
@@ -222,7 +224,7 @@ def test_an_empty_log_is_no_error(shop: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_can_not_be_read_or_written_is_exit_code_2(shop: Path, arguments: list[str], said: bytes) -> None:
-    done = run("replay", *arguments, "--catalog", "shop.yaml", folder=shop)
+    done = run_here("replay", *arguments, "--catalog", "shop.yaml", folder=shop)
     assert (done.returncode, done.stdout) == (2, b"")
     assert said in done.stderr
     assert b"Traceback" not in done.stderr
@@ -252,8 +254,6 @@ def some_log(count: int, *, users: int, seed: int) -> bytes:
 
 
 def stamp(seconds: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -262,7 +262,7 @@ def test_the_output_does_not_depend_on_the_size_of_batches(shop: Path) -> None:
     outcomes = []
     for batch_lines in (1, 7, 500, 100_000):
         outputs = [f"{kind}-{batch_lines}" for kind in ("changes", "profiles", "rejects")]
-        done = run(
+        done = run_here(
             *("replay", "events.jsonl", "--catalog", "shop.yaml", "--batch-lines", batch_lines),
             *("--until", "2026-06-01T00:00:00Z"),
             *("--changes", outputs[0], "--profiles", outputs[1], "--rejects", outputs[2]),
@@ -279,7 +279,7 @@ def test_users_that_do_not_fit_the_memory_come_out_the_same(shop: Path) -> None:
     (shop / "events.jsonl").write_bytes(some_log(2 * users, users=users, seed=8))
     outcomes = []
     for memory_mib in ("1", "2000"):
-        done = run(
+        done = run_here(
             *("replay", "events.jsonl", "--catalog", "shop.yaml", "--changes", "c", "--profiles", "p"),
             folder=shop,
             settings={"TAGSTREAM_ROW_MEMORY_MIB": memory_mib},
@@ -290,10 +290,6 @@ def test_users_that_do_not_fit_the_memory_come_out_the_same(shop: Path) -> None:
 
 
 def test_what_is_piped_in_is_answered_before_the_pipe_ends(shop: Path) -> None:
-    import subprocess
-
-    from tests.integration.commands_runner import clean_environment
-
     process = subprocess.Popen(
         [*COMMAND, "replay", "-", "--catalog", "shop.yaml", "--changes", "-"],
         cwd=shop,

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from rules.catalog import Catalog
@@ -20,7 +21,8 @@ def checked_change(message: Message) -> str:
     """A message's change as canonical text, once its key, headers and form are what a subscriber relies on."""
     change = json.loads(message.value)
     data = change["data"]
-    assert message.value.decode() == json.dumps(change, ensure_ascii=False, separators=(",", ":"))
+    assert msgspec.json.format(message.value, indent=-1) == message.value  # compact
+    assert "\\u" not in message.value.decode()
     assert message.key == data["user"].encode()
     assert message.headers == (
         ("content-type", b"application/cloudevents+json"),
@@ -90,9 +92,8 @@ class EngineRun:
         self._load(self.engine.cold(users))
         self.step += 1
         result = self.engine.process_due(users, watermark_ms, self.step)
-        assert {user for user, _ in result.due} >= set(users)
-        assert all(due_ms > watermark_ms for user, due_ms in result.due)
         self._apply(result)
+        assert all(self.due_ms.get(user, NEVER_MS) > watermark_ms for user in users)
 
     def _load(self, users: list[str]) -> None:
         self.engine.load(users, [self.rows.get(user) for user in users])
@@ -112,8 +113,9 @@ class EngineRun:
                 self.due_ms[user] = due_ms
         self.sizes.update(result.sizes)
         for segment, users in result.left.items():
-            self.members[segment] -= set(users)
+            self.members.setdefault(segment, set()).difference_update(users)
         for segment, users in result.entered.items():
+            assert not set(users) & set(result.left.get(segment, []))
             self.members.setdefault(segment, set()).update(users)
         self.accepted += result.accepted
         self.duplicates += result.duplicates

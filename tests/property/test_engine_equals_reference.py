@@ -142,7 +142,7 @@ tags:
   minute: sum("A", "x", last="1m")
   some: sum("A", "x", last="2m", where=property("y") > 0)
 segments:
-  rich: {when: ever >= 8000000000000}
+  rich: {when: ever / 8 >= 1000000000000}
   debt: {when: minute < 0, exit: minute > 1}
   equal: {when: minute == some}
 """

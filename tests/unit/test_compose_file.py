@@ -34,7 +34,9 @@ def test_the_compose_file_follows_the_compose_schema() -> None:
 def test_the_schema_would_find_a_misspelt_key(tmp_path: Path) -> None:
     wrong = tmp_path / "docker-compose.yml"
     wrong.write_text(COMPOSE.read_text(encoding="utf-8").replace("healthcheck:", "health_check:"), encoding="utf-8")
-    assert check(wrong).returncode == 1
+    result = check(wrong)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "health_check" in result.stdout
 
 
 def test_redis_never_evicts_and_writes_an_append_only_file(services: dict[str, Any]) -> None:

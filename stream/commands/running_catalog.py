@@ -1,0 +1,71 @@
+"""Which catalog the workers run: what `up` and `worker` leave in the runtime folder, for the commands that look.
+
+Redis names the catalog and its version but holds no text. A command in another terminal of the same machine finds the
+text here; elsewhere `--catalog` says it. Whatever is found is held against the version that Redis names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rules.catalog import Catalog
+    from stream.embedded import Addresses
+    from stream.settings import Settings
+    from stream.worker import Reader
+
+__all__ = ["leave_catalog", "open_reader"]
+
+
+def leave_catalog(settings: Settings, catalog: Catalog) -> None:
+    """Write the catalog's text where `open_reader` looks first. Replaces what an earlier process left."""
+    from stream.embedded import runtime_folder
+
+    path = runtime_folder(settings) / _name(settings)
+    draft = path.with_suffix(".partial")
+    draft.write_text(catalog.text, encoding="utf-8")
+    draft.replace(path)
+
+
+def open_reader(settings: Settings, addresses: Addresses, named: str | None) -> tuple[Reader, Catalog]:
+    """A reader of the workers' state with the catalog that they run.
+
+    named: what `--catalog` says; without it the one left on this machine, or else a pack of that name and version.
+    Raises CatalogError for a catalog that is wrong, ConfigurationError if none of them is the one that runs.
+    """
+    from rules.catalog import load_catalog
+    from stream.worker import Reader
+
+    if named is not None:
+        catalog = load_catalog(named)
+        return Reader(settings, addresses, catalog), catalog
+    refused: ConfigurationError | None = None
+    for candidate in _candidates(settings):
+        try:
+            return Reader(settings, addresses, candidate), candidate
+        except ConfigurationError as error:
+            refused = refused or error
+    if refused is None:
+        raise ConfigurationError("It is not known which catalog the workers run.", remedy="Name it with --catalog.")
+    raise refused
+
+
+def _candidates(settings: Settings) -> list[Catalog]:
+    from rules.catalog import load_catalog, parse_catalog
+    from rules.errors import CatalogError
+    from rules.packs import pack_names
+
+    found = []
+    path = settings.runtime_path() / _name(settings)
+    try:
+        found.append(parse_catalog(path.read_text(encoding="utf-8"), str(path)))
+    except (OSError, UnicodeDecodeError, CatalogError):
+        pass  # nobody left one, or one that another version of Tagstream wrote
+    return found + [load_catalog(name) for name in pack_names()]
+
+
+def _name(settings: Settings) -> Path:
+    return Path(f"catalog-{settings.app}.yaml")

@@ -1,0 +1,103 @@
+"""What is to be known of the events topic and the group before a partition can run: K, the log's bounds, the topic's id.
+
+Asked by an admin client, so from any thread: librdkafka's consumer, asked for committed offsets by one thread while another
+polls it, now and then never answers (seen with confluent-kafka 2.16).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from stream.clock import Clock
+from stream.worker.kafka_clients import client_options, error_of, kafka_error
+from stream.worker.position import Committed
+
+__all__ = ["Lookup", "TopicFacts", "group_of"]
+
+_CALL_S: Final = 5.0
+_ASK_AGAIN_S: Final = 0.05
+
+
+def group_of(app: str) -> str:
+    """The consumer group of an app's workers."""
+    return f"{app}.workers"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What must not change under a partition's position. topic_id: empty if the broker has none."""
+
+    topic_id: str
+    partition_count: int
+
+
+class Lookup:
+    """Looks at one topic and the group of an app's workers. All calls block; any thread; all raise UnavailableError.
+
+    stable_s: how long to wait for an open transaction that could still change K.
+    """
+
+    def __init__(self, brokers: str, *, app: str, topic: str, stable_s: float, clock: Clock) -> None:
+        self._brokers = brokers
+        self._group = group_of(app)
+        self._topic = topic
+        self._stable_s = stable_s
+        self._clock = clock
+        self._admin = AdminClient(client_options(brokers, f"tagstream-{app}-lookup"))
+
+    def committed(self, partition: int) -> Committed | None:
+        """K, or None. Waits while an open transaction could still change it (`require_stable`)."""
+        deadline_s = self._clock.monotonic_s() + self._stable_s
+        while True:
+            try:
+                return self._committed(partition)
+            except KafkaException as exception:
+                error = error_of(exception)
+                unstable = error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT
+                if not unstable or self._clock.monotonic_s() > deadline_s:
+                    raise kafka_error(error, self._brokers) from exception
+                self._clock.sleep_s(_ASK_AGAIN_S)
+
+    def bounds(self, partition: int) -> tuple[int, int]:
+        """Where the log begins, and the offset after its end."""
+        low = self._offset(partition, OffsetSpec.earliest())
+        return low, self._offset(partition, OffsetSpec.latest())
+
+    def facts(self) -> TopicFacts:
+        """The topic's id and number of partitions."""
+        described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_CALL_S)
+        topic = self._result(described[self._topic])
+        return TopicFacts(str(topic.topic_id or ""), len(topic.partitions))
+
+    def _committed(self, partition: int) -> Committed | None:
+        wanted = ConsumerGroupTopicPartitions(self._group, [TopicPartition(self._topic, partition)])
+        answer = self._admin.list_consumer_group_offsets([wanted], require_stable=True, request_timeout=_CALL_S)
+        found = answer[self._group].result(2 * _CALL_S).topic_partitions[0]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return None if found.offset < 0 else Committed.parse(found.offset, found.metadata)
+
+    def _offset(self, partition: int, which: OffsetSpec) -> int:
+        place = TopicPartition(self._topic, partition)
+        answer = self._admin.list_offsets(
+            {place: which}, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_CALL_S
+        )
+        return int(self._result(next(iter(answer.values()))).offset)
+
+    def _result(self, answer: Future[Any]) -> Any:
+        try:
+            return answer.result(2 * _CALL_S)
+        except KafkaException as exception:
+            raise kafka_error(error_of(exception), self._brokers) from exception

@@ -1,0 +1,412 @@
+"""The worker's loop: poll, one round of batches, one round of due users, and what comes up now and then.
+
+One thread does all of it but the taking of partitions. A lost Kafka or Redis is waited for; a partition that can't go
+on is paused with a reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from rules.catalog import Catalog
+from rules.program import compile_catalog
+from stream.clock import Clock
+from stream.embedded import Addresses, runtime_folder
+from stream.engine import Engine
+from stream.errors import ConfigurationError, TagstreamError, UnavailableError
+from stream.metrics import Metrics
+from stream.settings import Settings
+from stream.topics import verify_topics
+from stream.worker.errors import DoubtError, FencedError, PauseError, SharedNameError, StepTooLargeError
+from stream.worker.letters import Letters
+from stream.worker.lookup import Lookup, TopicFacts
+from stream.worker.measure import Measure
+from stream.worker.partition import Owned, Running, Stage
+from stream.worker.protocol import Acquired, Acquirer, Versions
+from stream.worker.published import PublishedTopics
+from stream.worker.redis_store import RedisStore
+from stream.worker.rounds import Failure, Rounds
+from stream.worker.sink import PlainSink, RefusedMessageError, Sink, SinkOptions, TransactionalSink
+from stream.worker.slots import WorkerName, claim_name
+from stream.worker.source import Source, SourceOptions
+from stream.worker.steps import Step
+from stream.worker.ticks import TickWriter
+from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
+
+__all__ = ["Worker", "run_worker"]
+
+log = logging.getLogger("tagstream.worker")
+
+_IDLE_POLL_S: Final = 0.05
+_WAIT_S: Final = 1.0
+_PAUSE_RETRY_S: Final = 30.0
+_LONGEST_BACKOFF_S: Final = 5.0
+_QUIET_S: Final = 0.1
+_TICK_AGAIN_S: Final = 1.0
+_LAG_S: Final = 1.0
+_POLL_LIMIT: Final = 8_192
+_ACQUIRERS: Final = 2
+
+
+def run_worker(
+    settings: Settings,
+    addresses: Addresses,
+    catalog: Catalog,
+    clock: Clock,
+    stop: threading.Event,
+    *,
+    metrics: Metrics | None = None,
+) -> None:
+    """Run a worker until `stop` is set; then it ends after the step at hand. Blocks.
+
+    Waits for a Kafka or Redis that isn't there. Raises ConfigurationError (a missing topic, a Redis that evicts, a
+    setting that can't work) and SharedNameError.
+    """
+    with claim_name(settings.app, runtime_folder(settings), settings.worker) as name:
+        Worker(settings, addresses, catalog, clock, stop, name=name, metrics=metrics or Metrics()).run()
+
+
+class Worker:
+    """One worker. `run` may be called once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        addresses: Addresses,
+        catalog: Catalog,
+        clock: Clock,
+        stop: threading.Event,
+        *,
+        name: WorkerName,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._addresses = addresses
+        self._clock = clock
+        self._stop = stop
+        self._name = name.name
+        self._measure = Measure(metrics, clock)
+        self._metrics = metrics
+        self._program = compile_catalog(catalog)
+        self._versions = Versions(catalog.name, catalog.version)
+        self._owned: dict[int, Owned] = {}
+        self._said: str | None = None
+        self._measured_s = 0.0
+        self._topics = {
+            EVENTS: settings.events_topic,
+            SEGMENT_CHANGES: settings.segment_changes_topic,
+            EVENTS_DLQ: settings.events_dlq_topic,
+        }
+
+    def paused(self) -> dict[int, PauseError]:
+        """The partitions that are paused, and why."""
+        return {p: owned.pause for p, owned in self._owned.items() if owned.pause is not None}
+
+    def run(self) -> None:
+        """Run until stopped; raises as `run_worker` does."""
+        if not self._wait_until(self._check_topics):
+            return
+        source = Source(
+            SourceOptions(
+                brokers=self._addresses.kafka,
+                topic=self._settings.events_topic,
+                app=self._settings.app,
+                client_id=f"tagstream-{self._settings.app}-{self._name}",
+                embedded=self._addresses.embedded,
+                session_timeout_ms=self._settings.session_timeout_on(embedded=self._addresses.embedded),
+            ),
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+        )
+        try:
+            self._run(source)
+        finally:
+            source.close()
+
+    def _check_topics(self) -> None:
+        errors = [f for f in verify_topics(self._settings, self._addresses) if f.severity == "error"]
+        if errors:
+            raise ConfigurationError(
+                " ".join(f"{finding.topic}: {finding.message}" for finding in errors),
+                remedy=" ".join(dict.fromkeys(finding.remedy for finding in errors)),
+            )
+
+    def _wait_until(self, action: Callable[[], object]) -> bool:
+        """Do it as soon as Kafka and Redis are there; False if the worker is stopped before."""
+        while not self._stop.is_set():
+            try:
+                action()
+            except UnavailableError as error:
+                self._say(error)
+                self._stop.wait(_WAIT_S)
+            else:
+                return True
+        return False
+
+    def _run(self, source: Source) -> None:
+        self._source = source
+        facts: list[TopicFacts] = []
+        lookup = self._new_lookup()
+        if not self._wait_until(lambda: facts.append(lookup.facts())):
+            return
+        self._partition_count = facts[0].partition_count
+        settings, addresses = self._settings, self._addresses
+        self._store = RedisStore(
+            addresses.redis,
+            app=settings.app,
+            partition_count=self._partition_count,
+            timeout_ms=settings.redis_timeout_ms,
+        )
+        self._sink = self._new_sink(source)
+        self._rounds = Rounds(self._store, source, self._sink, self._measure, self._clock.monotonic_s)
+        delivery = settings.delivery_on(embedded=addresses.embedded)
+        topics = PublishedTopics(addresses.kafka, settings.app, self._topics, addresses.embedded, self._clock)
+        self._acquirer = Acquirer(
+            self._store, lookup, self._sink, topics, self._versions, facts[0], delivery, self._metrics
+        )
+        self._ticks = TickWriter(addresses.kafka, settings.events_topic, f"tagstream-{settings.app}-ticks", self._clock)
+        self._threads = ThreadPoolExecutor(_ACQUIRERS, thread_name_prefix="tagstream-acquire")
+        try:
+            if self._wait_until(self._store.check):
+                self._new_engine(0)  # what has to be compiled is compiled before the first record
+                log.info("worker %s of app %s: joining (%s)", self._name, settings.app, delivery)
+                source.subscribe()
+                while not self._stop.is_set():
+                    self._turn()
+                self._rounds.publish_behind(self._owned.values())
+        finally:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            self._ticks.close()
+            self._sink.drop()
+            self._store.close()
+
+    def _new_lookup(self) -> Lookup:
+        settings = self._settings
+        return Lookup(
+            self._addresses.kafka,
+            app=settings.app,
+            topic=settings.events_topic,
+            stable_s=settings.transaction_timeout_ms / 1000 + _WAIT_S,
+            clock=self._clock,
+        )
+
+    def _new_sink(self, source: Source) -> Sink:
+        settings = self._settings
+        options = SinkOptions(
+            self._addresses.kafka, settings.app, self._name, self._topics, settings.transaction_timeout_ms / 1000
+        )
+        if settings.delivery_on(embedded=self._addresses.embedded) == "at_least_once":
+            return PlainSink(options, self._clock, source.commit)
+        return TransactionalSink(
+            options, self._clock, source.places, transaction_timeout_ms=settings.transaction_timeout_ms
+        )
+
+    def _new_engine(self, partition: int) -> Engine:
+        return Engine(
+            self._program,
+            app=self._settings.app,
+            partition=partition,
+            partition_count=self._partition_count,
+            row_budget_bytes=self._settings.row_memory_mib * 2**20,
+        )
+
+    # One turn of the loop
+
+    def _turn(self) -> None:
+        now_s = self._clock.monotonic_s()
+        busy = any(owned.running is not None and owned.running.has_due for owned in self._owned.values())
+        limit = min(self._settings.batch_max_records, _POLL_LIMIT)
+        fetched = self._source.poll(
+            limit, 0.0 if busy else _IDLE_POLL_S, 0.0 if busy else self._settings.batch_linger_ms / 1000
+        )
+        for partition, messages in fetched.messages.items():
+            owned = self._owned.get(partition)
+            if owned is not None and owned.running is not None:
+                owned.running.accept(messages, now_s)
+        for partition, problem in fetched.problems.items():
+            owned = self._owned.get(partition)
+            if owned is not None and owned.running is not None:
+                self._pause(owned, problem)
+        self._take_up()
+        while not self._stop.is_set() and any(r.has_records for r in self._running()):
+            self._round(self._batch_step)
+        if any(running.has_due for running in self._running()):
+            self._round(self._due_step)
+        self._now_and_then()
+
+    def _running(self) -> list[Running]:
+        return [owned.running for owned in self._owned.values() if owned.running is not None]
+
+    def _round(self, compute: Callable[[Owned, Running], Step | None]) -> None:
+        owned = [each for each in self._owned.values() if each.running is not None]
+        done, failures = self._rounds.perform(owned, compute)
+        for failure in failures:
+            self._failed(failure)
+        if done and not failures:
+            self._said_all_well()
+        self._after_publication_failure()
+
+    def _batch_step(self, owned: Owned, running: Running) -> Step | None:
+        return running.batch_step(
+            owned.limits.get("batch"),
+            grace_ms=self._settings.grace_ms,
+            now_ms=self._clock.now_ms(),
+            published=self._sink.published,
+        )
+
+    def _due_step(self, owned: Owned, running: Running) -> Step | None:
+        limit = min(owned.limits.get("due", self._settings.due_step_users), self._settings.due_step_users)
+        return running.due_step(limit, published=self._sink.published)
+
+    # Partitions come, go, are taken and given up
+
+    def _assigned(self, partitions: list[int]) -> None:
+        for partition in partitions:
+            self._owned[partition] = Owned(partition)
+
+    def _revoked(self, partitions: list[int]) -> None:
+        # Called while polling, so no transaction is open and no step is under way.
+        for partition in partitions:
+            if self._owned.pop(partition, None) is not None:
+                self._measure.gone(partition)
+
+    def _take_up(self) -> None:
+        """Start taking the partitions that wait for it, and let those run that have been taken."""
+        now_s = self._clock.monotonic_s()
+        for owned in list(self._owned.values()):
+            if owned.task is not None and owned.task.done():
+                self._settle(owned)
+            if owned.task is None and owned.running is None and now_s >= owned.retry_s:
+                owned.task = self._threads.submit(self._acquirer.acquire, owned.partition)
+                owned.stage = Stage.ACQUIRING
+
+    def _settle(self, owned: Owned) -> None:
+        task, owned.task = owned.task, None
+        try:
+            if task is None:
+                return
+            acquired = task.result()
+            if acquired.outstanding is not None:
+                if not self._sink.standing:
+                    raise DoubtError("The producer has gone since.")
+                self._rounds.publish(acquired.outstanding)
+            self._let_run(owned, acquired)
+        except (SharedNameError, ConfigurationError):
+            raise
+        except RefusedMessageError as error:
+            self._pause(owned, PauseError("messages_refused", error.message, remedy=error.remedy))
+        except (TagstreamError, OSError) as error:
+            self._failed(Failure(owned, error))
+        self._after_publication_failure()
+
+    def _let_run(self, owned: Owned, acquired: Acquired) -> None:
+        partition, position = owned.partition, acquired.position
+        running = Running(
+            position=position,
+            engine=self._new_engine(partition),
+            letters=Letters(self._settings.app, self._settings.events_topic, partition),
+            store=self._store,
+            guard=acquired.guard,
+            published_step=position.step,
+            due_ms=acquired.due_ms,
+            heard_s=self._clock.monotonic_s(),
+        )
+        self._source.start(partition, position.next_offset)
+        owned.running, owned.stage, owned.pause = running, Stage.RUNNING, None
+        self._measure.paused(partition, None)
+        log.info("partition %d goes on from offset %d", partition, position.next_offset)
+
+    def _failed(self, failure: Failure) -> None:
+        owned, error = failure.owned, failure.error
+        self._measure.error(error)
+        if isinstance(error, PauseError):
+            self._pause(owned, error)
+            return
+        if isinstance(error, SharedNameError | ConfigurationError):
+            raise error
+        if isinstance(error, UnavailableError | DoubtError):
+            if not isinstance(error, FencedError):
+                self._say(error)
+        else:
+            pause = None
+            if failure.computing and owned.running is not None:
+                large = isinstance(error, StepTooLargeError)
+                pause = owned.note_failure(owned.running.attempt, error, halve_at_once=large)
+            log.error("partition %d: a step failed", owned.partition, exc_info=error)
+            if pause is not None:
+                self._pause(owned, pause)
+                return
+        self._acquire_again(owned)
+
+    def _acquire_again(self, owned: Owned) -> None:
+        """Drop rows and records; take the partition anew, soon at first, then less and less often."""
+        self._drop(owned)
+        owned.stage, owned.attempts = Stage.WAITING, owned.attempts + 1
+        backoff_s = 0.0 if owned.attempts == 1 else min(0.1 * 2**owned.attempts, _LONGEST_BACKOFF_S)
+        owned.retry_s = self._clock.monotonic_s() + backoff_s
+
+    def _pause(self, owned: Owned, pause: PauseError) -> None:
+        self._drop(owned)
+        if owned.pause is None or str(owned.pause) != str(pause):
+            log.error("partition %d is paused (%s): %s", owned.partition, pause.reason, pause)
+        owned.stage, owned.pause = Stage.PAUSED, pause
+        owned.retry_s = self._clock.monotonic_s() + _PAUSE_RETRY_S
+        self._measure.paused(owned.partition, pause)
+
+    def _drop(self, owned: Owned) -> None:
+        if owned.running is not None:
+            owned.running = None
+            self._source.pause(owned.partition)
+
+    def _after_publication_failure(self) -> None:
+        """Without a producer nothing can run: its maker is whoever acquires a partition."""
+        if not self._sink.standing:
+            for owned in self._owned.values():
+                if owned.running is not None:
+                    self._acquire_again(owned)
+
+    # What comes up now and then
+
+    def _now_and_then(self) -> None:
+        now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
+        wait_s = self._settings.offset_commit_ms / 1000
+        if any(r.uncommitted_s is not None and now_s - r.uncommitted_s >= wait_s for r in self._running()):
+            for failure in self._rounds.publish_behind(self._owned.values()):
+                self._failed(failure)
+            self._after_publication_failure()
+        for owned in self._owned.values():
+            if owned.running is not None and self._wants_tick(owned.running, now_s, now_ms):
+                owned.running.ticked_s = now_s
+                self._ticks.write(owned.partition)
+                self._measure.tick()
+        if now_s - self._measured_s >= _LAG_S:
+            self._measured_s = now_s
+            for owned in self._owned.values():
+                end = self._source.end(owned.partition) if owned.running is not None else None
+                if owned.running is not None and end is not None:
+                    self._measure.lag(owned.partition, max(end - owned.running.position.next_offset, 0))
+
+    def _wants_tick(self, running: Running, now_s: float, now_ms: int) -> bool:
+        """Somebody is due by the clock, the log hasn't come so far, and nothing else moves it."""
+        due_ms = running.due_ms
+        return (
+            due_ms is not None
+            and running.position.watermark_ms < due_ms <= now_ms - self._settings.grace_ms
+            and now_s - running.heard_s >= _QUIET_S
+            and (running.ticked_s is None or now_s - running.ticked_s >= _TICK_AGAIN_S)
+        )
+
+    def _say(self, error: TagstreamError) -> None:
+        """Log what is waited for, once."""
+        if self._said != str(error):
+            self._said = str(error)
+            log.warning("%s", error)
+
+    def _said_all_well(self) -> None:
+        if self._said is not None:
+            self._said = None
+            log.info("it works again: going on where it was")

@@ -1,0 +1,130 @@
+"""Is everything done, and is it what the log says? A checker that knows nothing of how the workers work."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from confluent_kafka import Message
+
+from rules.catalog import Catalog
+from stream.clock import SystemClock
+from stream.embedded import Addresses
+from stream.settings import Settings
+from stream.worker.lookup import Lookup
+from stream.worker.position import decode_position
+from stream.worker.redis_store import RedisStore
+from tests.faults.log_fold import Fold, fold, read_topic
+
+FAR_MS = 2**61
+
+
+def wait_until_drained(settings: Settings, addresses: Addresses, *, within_s: float) -> None:
+    """Wait until every partition stands at its log's end and nobody is due any more."""
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + within_s
+    lookup = Lookup(addresses.kafka, app=settings.app, topic=settings.events_topic, stable_s=1.0, clock=clock)
+    store = RedisStore(addresses.redis, app=settings.app, partition_count=settings.partitions)
+    try:
+        while left := [p for p in range(settings.partitions) if not _is_drained(p, lookup, store)]:
+            states = {p: store.position(p) for p in left}
+            assert clock.monotonic_s() < deadline_s, f"not drained: {states}"
+            clock.sleep_s(0.2)
+    finally:
+        store.close()
+
+
+def _is_drained(partition: int, lookup: Lookup, store: RedisStore) -> bool:
+    stored = store.position(partition)
+    if stored is None or store.due(partition, FAR_MS, 1):
+        return False
+    # On Apache Kafka a transaction's marker takes an offset too, so the end may lie a little further.
+    low, high = lookup.bounds(partition)
+    return low <= high and decode_position(stored, partition).next_offset >= high - _markers(high)
+
+
+def _markers(high: int) -> int:
+    return 0 if high == 0 else 1
+
+
+def expected_folds(catalog: Catalog, settings: Settings, addresses: Addresses, isolation: str) -> dict[int, Fold]:
+    """The pure fold of each partition's log as it is now."""
+    log = read_topic(addresses.kafka, settings.events_topic, isolation=isolation)
+    return {
+        partition: fold(
+            catalog,
+            messages,
+            app=settings.app,
+            partition=partition,
+            partition_count=settings.partitions,
+            grace_ms=settings.grace_ms,
+        )
+        for partition, messages in log.items()
+    }
+
+
+def messages_of(topics: dict[int, list[Message]]) -> Iterable[Message]:
+    for partition in sorted(topics):
+        yield from topics[partition]
+
+
+def ids_of(values: Iterable[bytes]) -> list[str]:
+    return [json.loads(value)["id"] for value in values]
+
+
+def assert_equal_to_folds(
+    folds: dict[int, Fold], settings: Settings, addresses: Addresses, isolation: str, *, repeats: bool
+) -> None:
+    """The published changes, repeats dropped by id, are the folds', byte for byte, gapless per user; so are the rest."""
+    published = list(messages_of(read_topic(addresses.kafka, settings.segment_changes_topic, isolation=isolation)))
+    changes: dict[str, bytes] = {}
+    versions: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for message in published:
+        value = message.value() or b""
+        change = json.loads(value)
+        if change["id"] in changes:
+            assert changes[change["id"]] == value  # I3, I8: what comes again is the same to the byte
+            continue
+        changes[change["id"]] = value
+        data = change["data"]
+        versions[data["user"], data["incarnation"]].append(data["version"])
+    expected = {change_id: value for each in folds.values() for change_id, value in _by_id(each)}
+    assert changes == expected
+    assert {user: found for user, found in versions.items() if found != list(range(1, len(found) + 1))} == {}
+    letters = list(messages_of(read_topic(addresses.kafka, settings.events_dlq_topic, isolation=isolation)))
+    found = {letter["id"]: letter["reason"] for letter in (json.loads(m.value() or b"") for m in letters)}
+    assert found == {letter_id: reason for each in folds.values() for letter_id, reason in each.dead_letters.items()}
+    log = messages_of(read_topic(addresses.kafka, settings.events_topic, isolation=isolation))
+    forwards = [dict(message.headers() or [])["tagstream-id"].decode() for message in log if _is_forward(message)]
+    assert set(forwards) == set().union(*(each.forwards for each in folds.values()))
+    if not repeats:
+        assert _repeated(ids_of(message.value() or b"" for message in published)) == []
+        assert _repeated(ids_of(message.value() or b"" for message in letters)) == []
+        assert _repeated(forwards) == []
+
+
+def assert_state_is_the_folds(folds: dict[int, Fold], settings: Settings, addresses: Addresses) -> None:
+    """Redis holds what the fold holds: the same users, the same sizes, the same members."""
+    store = RedisStore(addresses.redis, app=settings.app, partition_count=settings.partitions)
+    try:
+        for partition, each in folds.items():
+            assert {name: size for name, size in store.sizes(partition).items() if size} == {
+                name: size for name, size in each.sizes.items() if size
+            }
+            assert {user for user, _ in store.scan(partition)} == set(each.rows)
+            assert len(list(store.members(partition, "idle"))) == each.sizes.get("idle", 0)
+    finally:
+        store.close()
+
+
+def _by_id(folded: Fold) -> Iterable[tuple[str, bytes]]:
+    return zip(ids_of(folded.changes), folded.changes, strict=True)
+
+
+def _is_forward(message: Message) -> bool:
+    return dict(message.headers() or []).get("tagstream") == b"forward"
+
+
+def _repeated(ids: list[str]) -> list[str]:
+    return [each for each, times in Counter(ids).items() if times > 1]

@@ -1,0 +1,230 @@
+"""What is well formed and wrongly typed: each with its code and its place, and nothing said twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules.errors import Flaw, ProblemCode
+from rules.nodes import Kind
+from rules.parse import MAX_TREE_DEPTH, parse_expression
+from rules.types import BROKEN, MAX_PARTS, ResolvedTag, resolve
+
+Code = ProblemCode
+
+
+def resolved_tag(text: str) -> ResolvedTag:
+    node = parse_expression(text).node
+    assert node is not None
+    return resolve(node, {}).tag
+
+
+TAGS = {
+    "orders": resolved_tag('count("Order")'),
+    "idle": resolved_tag("since()"),
+    "vip": resolved_tag('count("Order") > 5'),
+    "gender": resolved_tag('trait("gender")'),
+    "female": resolved_tag('"F"'),
+    "broken": BROKEN,
+}
+
+
+def flaws_of(text: str, want: Kind = Kind.ANY) -> tuple[Flaw, ...]:
+    node = parse_expression(text).node
+    assert node is not None
+    return resolve(node, TAGS, want, other_names={"loyal": "segment"}).flaws
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "at"),
+    [
+        # Conditions are no values
+        ("orders and vip", Code.WRONG_TYPE, "orders"),
+        ("vip and idle", Code.WRONG_TYPE, "idle"),
+        ('not "F"', Code.WRONG_TYPE, '"F"'),
+        ("not 1", Code.WRONG_TYPE, "1"),
+        ("vip + 1", Code.WRONG_TYPE, "vip"),
+        ("-vip", Code.WRONG_TYPE, "-vip"),
+        ("vip + vip", Code.WRONG_TYPE, "vip + vip"),
+        ("vip in [1]", Code.WRONG_TYPE, "vip"),
+        ("vip == true", Code.CONDITION_COMPARED, "vip == true"),
+        ('trait("x") == true', Code.CONDITION_COMPARED, 'trait("x") == true'),
+        ("(orders > 1) != (orders > 2)", Code.CONDITION_COMPARED, "(orders > 1) != (orders > 2)"),
+        ("true < 1", Code.CONDITION_COMPARED, "true < 1"),
+        # Strings
+        ('orders == "5"', Code.WRONG_TYPE, '"5"'),
+        ('orders > "5"', Code.WRONG_TYPE, '"5"'),
+        ('trait("x") > "F"', Code.WRONG_TYPE, 'trait("x") > "F"'),
+        ('"a" < "b"', Code.WRONG_TYPE, '"a" < "b"'),
+        ('"a" + "b" == trait("x")', Code.WRONG_TYPE, '"a" + "b"'),
+        ('trait("x") + "b"', Code.WRONG_TYPE, 'trait("x") + "b"'),
+        ('"7d" + "1d"', Code.WRONG_TYPE, '"7d" + "1d"'),
+        ('-"7d"', Code.WRONG_TYPE, '-"7d"'),
+        ('orders in ["A"]', Code.WRONG_TYPE, "orders"),
+        ("female in [1]", Code.WRONG_TYPE, "female"),
+        ('"a" * 2', Code.WRONG_TYPE, '"a"'),
+        # Durations
+        ("idle > 5", Code.WRONG_TYPE, "5"),
+        ("idle == 5", Code.WRONG_TYPE, "5"),
+        ("idle + 5", Code.WRONG_TYPE, "5"),
+        ("idle * 2", Code.WRONG_TYPE, "idle * 2"),
+        ("idle / idle", Code.WRONG_TYPE, "idle / idle"),
+        ('idle * 2 > "1d"', Code.WRONG_TYPE, "idle * 2"),
+        ("2 * (idle + idle) > 5", Code.WRONG_TYPE, "2 * (idle + idle)"),
+        ('idle > trait("x")', Code.WRONG_TYPE, 'trait("x")'),
+        ("idle > gender", Code.WRONG_TYPE, "gender"),
+        ("idle == orders", Code.WRONG_TYPE, "orders"),
+        ("idle in [1]", Code.WRONG_TYPE, "idle"),
+        ('idle > "7 days"', Code.BAD_DURATION, '"7 days"'),
+        ('idle > "seven"', Code.BAD_DURATION, '"seven"'),
+        ("idle > female", Code.BAD_DURATION, "female"),
+        ('idle in ["1d", "x"]', Code.BAD_DURATION, '"x"'),
+        # Nothing tells the type
+        ('trait("x") == trait("y")', Code.UNCLEAR_TYPE, 'trait("x") == trait("y")'),
+        ("gender != gender", Code.UNCLEAR_TYPE, "gender != gender"),
+        # Choices
+        ('gender in [1, "F"]', Code.BAD_CHOICES, '"F"'),
+        # Names
+        ("ordres > 1", Code.UNKNOWN_NAME, "ordres"),
+        ("loyal", Code.NOT_A_TAG, "loyal"),
+        # where
+        ('property("x") > 1', Code.PROPERTY_OUTSIDE_WHERE, 'property("x")'),
+        ('count(where=trait("x"))', Code.NOT_IN_WHERE, 'trait("x")'),
+        ('count(where=property("x") == trait("y"))', Code.NOT_IN_WHERE, 'trait("y")'),
+        ("count(where=orders > 1)", Code.NOT_IN_WHERE, "orders"),
+        ("count(where=count() > 1)", Code.NOT_IN_WHERE, "count()"),
+        ('count(where=property("x") > property("y"))', Code.NOT_IN_WHERE, 'property("x") > property("y")'),
+        ('count(where=property("x") * 2 > 1)', Code.NOT_IN_WHERE, 'property("x")'),
+        ('count(where=-property("x") > 1)', Code.NOT_IN_WHERE, 'property("x")'),
+        ('count(where=property("x") in [1] and has(gender))', Code.NOT_IN_WHERE, "gender"),
+        ("count(where=1)", Code.WRONG_TYPE, "1"),
+        ('count(where=property("x") > "F")', Code.WRONG_TYPE, 'property("x") > "F"'),
+        ("count(where=female)", Code.WRONG_TYPE, "female"),
+    ],
+)
+def test_a_wrong_type_is_placed_and_said_once(text: str, code: Code, at: str) -> None:
+    found = [(flaw.code, text[flaw.span.start : flaw.span.end]) for flaw in flaws_of(text)]
+
+    assert found == [(code, at)]
+
+
+@pytest.mark.parametrize("text", ["orders", "idle", "female", "1", '"x"', "orders + 1"])
+def test_a_condition_is_asked_for(text: str) -> None:
+    flaws = flaws_of(text, Kind.BOOLEAN)
+
+    assert [(flaw.code, flaw.expected) for flaw in flaws] == [(Code.WRONG_TYPE, "a condition")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "broken",
+        "broken + 1 > 2",
+        "broken == broken",
+        'broken == "x"',
+        'broken > "7d" or broken > 7',
+        "broken and not broken",
+        "has(broken)",
+        "-broken",
+        "broken in [1]",
+        "count(where=broken)",
+        'idle + broken > "1d"',
+    ],
+)
+def test_nothing_more_is_said_about_what_is_broken(text: str) -> None:
+    assert flaws_of(text) == ()
+    node = parse_expression(text).node
+    assert node is not None
+    assert resolve(node, TAGS).tag.node is None
+
+
+def test_all_flaws_of_an_expression_are_found() -> None:
+    text = 'orders and idle > 5 or not "F" and spned > 1 and vip + 1 > count(where=trait("x"))'
+
+    assert [flaw.code for flaw in flaws_of(text)] == [
+        Code.WRONG_TYPE,
+        Code.WRONG_TYPE,
+        Code.WRONG_TYPE,
+        Code.UNKNOWN_NAME,
+        Code.WRONG_TYPE,
+        Code.NOT_IN_WHERE,
+    ]
+
+
+def test_the_nearest_name_is_suggested() -> None:
+    assert flaws_of("ordres > 1")[0].suggestion == "orders"
+    assert flaws_of("ORDERS > 1")[0].suggestion == "orders"
+    assert flaws_of("zebra > 1")[0].suggestion is None
+    assert flaws_of('idle > "7 days"')[0].suggestion == '"7d"'
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("orders / 0", Code.ALWAYS_MISSING),
+        ('has(count("A"))', Code.NEVER_MISSING),
+        ("has(orders)", Code.NEVER_MISSING),
+        ('has(sum("A", "p"))', Code.NEVER_MISSING),
+        ("has(1)", Code.NEVER_MISSING),
+        ("has(has(gender))", Code.NEVER_MISSING),
+        ("orders < 0", Code.NEVER_HOLDS),
+        ("0 > orders", Code.NEVER_HOLDS),
+        ("orders <= -1", Code.NEVER_HOLDS),
+        ("orders == 1.5", Code.NEVER_HOLDS),
+        ('idle < "0s"', Code.NEVER_HOLDS),
+        ("orders >= 0", Code.ALWAYS_HOLDS),
+        ("orders > -1", Code.ALWAYS_HOLDS),
+        ("orders != 0.5", Code.ALWAYS_HOLDS),
+        ('idle >= "0s"', Code.ALWAYS_HOLDS),
+    ],
+)
+def test_what_is_valid_and_surely_not_meant_is_a_warning(text: str, code: Code) -> None:
+    flaws = flaws_of(text)
+
+    assert [(flaw.code, flaw.severity) for flaw in flaws] == [(code, "warning")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "orders > 0",
+        "orders == 0",
+        "orders <= 0",
+        "orders != 3",
+        'idle > "0s"',
+        'sum("A", "p") < 0',
+        "has(idle)",
+        "has(gender)",
+        "has(orders / orders)",
+        "orders / 2",
+        "orders >= 1.5",
+    ],
+)
+def test_what_may_well_be_meant_is_no_warning(text: str) -> None:
+    assert flaws_of(text) == ()
+
+
+def grown_until_refused(pattern: str) -> tuple[list[ResolvedTag], tuple[Flaw, ...]]:
+    """Tags that each use the one before, up to the first that is refused, and why it is."""
+    grown = [resolved_tag("count()")]
+    while len(grown) < 1_000:
+        node = parse_expression(pattern).node
+        assert node is not None
+        result = resolve(node, {"before": grown[-1]})
+        if result.flaws:
+            return grown, result.flaws
+        grown.append(result.tag)
+    return grown, ()
+
+
+def test_the_size_of_an_expression_with_its_tags_is_bounded() -> None:
+    grown, flaws = grown_until_refused("before + before")
+
+    assert [flaw.code for flaw in flaws] == [Code.EXPRESSION_TOO_LARGE]
+    assert grown[-1].parts <= MAX_PARTS < 2 * grown[-1].parts + 1
+
+
+def test_the_depth_of_an_expression_with_its_tags_is_bounded() -> None:
+    grown, flaws = grown_until_refused("-before")
+
+    assert [flaw.code for flaw in flaws] == [Code.EXPRESSION_TOO_LARGE]
+    assert grown[-1].depth == MAX_TREE_DEPTH

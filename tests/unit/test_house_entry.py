@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import importlib.util
+from importlib.machinery import ModuleSpec
+
+import pytest
+
+from stream import entry
+
+
+def test_a_base_install_says_in_a_sentence_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+
+    def without_two(name: str) -> ModuleSpec | None:
+        return None if name in {"typer", "redis"} else find(name)
+
+    monkeypatch.setattr("stream.entry.importlib.util.find_spec", without_two)
+    with pytest.raises(SystemExit) as caught:
+        entry.main()
+    assert caught.value.code == (
+        "tagstream: the command line needs packages that are not installed (typer, redis). "
+        'Install them: pip install "tagstream[engine,embedded]"'
+    )
