@@ -21,8 +21,9 @@ UNITS = 1_000_000
 WINDOW_HOPS = 60
 """A window moves in sixtieths of its length."""
 
-_LEAST = -(2**62)
-_GREATEST = 2**62
+_GREATEST = 2**63 - 2**50
+_LEAST = -_GREATEST
+# Beyond every value: a sum's units stay below 9·10¹⁸, and a time plus this does not overflow 64 bits.
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,12 @@ def aggregates_of(node: Node) -> list[Aggregate]:
 
 
 def cuts_at(aggregate: Aggregate, threshold: float) -> tuple[int, int]:
-    """The least value of the aggregate at or above the threshold, and the least above it (clamped to ±2⁶²)."""
+    """The least value of the aggregate at or above the threshold, and the least above it (or beyond every value)."""
     match aggregate.function:
         case "sum":
             return (
-                _least(lambda units: units / UNITS >= threshold),
-                _least(lambda units: units / UNITS > threshold),
+                _least(lambda units: float(units) / UNITS >= threshold),
+                _least(lambda units: float(units) / UNITS > threshold),
             )
         case _:
             if abs(threshold) >= _GREATEST:
@@ -62,7 +63,7 @@ def cuts_at(aggregate: Aggregate, threshold: float) -> tuple[int, int]:
 
 
 def _least(holds: Callable[[int], bool]) -> int:
-    """The least integer in ±2⁶² at which a condition that is monotone in it holds."""
+    """The least whole value at which a condition that is monotone in it holds."""
     low, high = _LEAST, _GREATEST
     while low < high:
         middle = (low + high) // 2

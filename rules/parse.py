@@ -130,12 +130,9 @@ def _too_long_a_chain(span: Span) -> Flaw:
 
 
 def _python_flaw(error: SyntaxError, tokens: list[Token], start: int) -> Flaw:
-    """What Python's parser still refused; its wording differs between versions, so only the place is taken from it."""
+    """What Python's parser refuses after all; its wording differs between versions, so only the place is taken."""
     at = start + max((error.offset or 1) - 1, 0)
     token = next((token for token in tokens if token.end > at), tokens[-1])
-    if "positional argument" in str(error.msg):
-        message = "an argument without a name stands after one with a name; put it first"
-        return Flaw(ProblemCode.SYNTAX, message, token.span, found=clip(token.text), expected="a named argument")
     message = f'the expression cannot be read at "{clip(token.text)}"'
     return Flaw(ProblemCode.SYNTAX, message, token.span, found=clip(token.text), expected="an expression")
 

@@ -1,14 +1,35 @@
-"""Warnings: what is valid and surely not meant, such as a count below zero."""
+"""What is said about types: a value of the wrong kind, and what is valid and surely not meant, as a count below zero."""
 
 from __future__ import annotations
 
 from rules.errors import Flaw, ProblemCode
-from rules.nodes import Aggregate, Arithmetic, Compare, DurationValue, Has, Node, NumberValue
+from rules.nodes import Aggregate, Arithmetic, Compare, DurationValue, Has, Kind, Node, NumberValue, Span
 from rules.where import is_constant
 
-__all__ = ["remark"]
+__all__ = ["KIND_NAMES", "mismatch", "remark"]
+
+KIND_NAMES = {
+    Kind.NUMBER: "a number",
+    Kind.STRING: "a string",
+    Kind.BOOLEAN: "a condition",
+    Kind.DURATION: "a duration",
+    Kind.ANY: "a value",
+}
 
 _TURNED_ROUND = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+
+
+def mismatch(span: Span, found: Kind, want: Kind) -> Flaw:
+    """The flaw of a value of one kind where another is asked for."""
+    message = f"{KIND_NAMES[want]} is asked for here, and this is {KIND_NAMES[found]}"
+    if want is Kind.BOOLEAN:
+        example = '== "A"' if found is Kind.STRING else '> "7d"' if found is Kind.DURATION else "> 0"
+        message += f"; compare it, as in … {example}"
+    elif want is Kind.DURATION:
+        message += '; a duration is written as in "7d"'
+    elif found is Kind.BOOLEAN:
+        message += "; conditions are combined by and, or, not"
+    return Flaw(ProblemCode.WRONG_TYPE, message, span, KIND_NAMES[found], KIND_NAMES[want])
 
 
 def remark(node: Node) -> Flaw | None:

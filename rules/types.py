@@ -40,7 +40,7 @@ from rules.nodes import (
     kind_of,
 )
 from rules.parse import MAX_TREE_DEPTH
-from rules.remarks import remark
+from rules.remarks import KIND_NAMES, mismatch, remark
 from rules.suggest import Suggester
 from rules.where import is_constant, where_flaws
 
@@ -51,14 +51,6 @@ MAX_PARTS = 20_000
 
 MAX_TEXT_BYTES = 256
 """Strings of users are kept to this length and compared after cutting, so constants are cut the same way."""
-
-_KIND_NAMES = {
-    Kind.NUMBER: "a number",
-    Kind.STRING: "a string",
-    Kind.BOOLEAN: "a condition",
-    Kind.DURATION: "a duration",
-    Kind.ANY: "a value",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,8 +354,8 @@ class _Resolver:
                 continue  # a hole: spoken of when it was parsed
             if first is not None and kind is not first:
                 message = "the choices are all numbers or all strings, not both"
-                found = _KIND_NAMES[kind]
-                self._flaw(ProblemCode.BAD_CHOICES, message, choice.span, found, _KIND_NAMES[first])
+                found = KIND_NAMES[kind]
+                self._flaw(ProblemCode.BAD_CHOICES, message, choice.span, found, KIND_NAMES[first])
                 return None
             first = kind
         if first is Kind.STRING and self._lean(node.operand) is Kind.DURATION:
@@ -373,15 +365,7 @@ class _Resolver:
     # What is said
 
     def _mismatch(self, span: Span, found: Kind, want: Kind) -> None:
-        message = f"{_KIND_NAMES[want]} is asked for here, and this is {_KIND_NAMES[found]}"
-        if want is Kind.BOOLEAN:
-            example = '== "A"' if found is Kind.STRING else '> "7d"' if found is Kind.DURATION else "> 0"
-            message += f"; compare it, as in … {example}"
-        elif want is Kind.DURATION:
-            message += '; a duration is written as in "7d"'
-        elif found is Kind.BOOLEAN:
-            message += "; conditions are combined by and, or, not"
-        self._flaw(ProblemCode.WRONG_TYPE, message, span, _KIND_NAMES[found], _KIND_NAMES[want])
+        self.flaws.append(mismatch(span, found, want))
 
     def _unknown(self, node: TagName) -> None:
         name = clip(node.name)

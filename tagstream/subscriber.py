@@ -113,7 +113,7 @@ class Subscriber:
     segments: hand out changes of these only. Gaps are still found, as versions count over all kinds of change.
     start: where a group that is new begins: with the oldest change there is, or with those to come.
     isolation: `read_committed` (default) waits for the transactions of an exactly-once worker to end. On the embedded
-        stack the default is `read_uncommitted`: there are no transactions, and its broker is wrong about their ends.
+        stack the default is `read_uncommitted`: there are no transactions, and its broker is wrong about them.
     acknowledge: `on_next` as said; with `manual` you call `done(change)`, from any thread and in any order.
     max_in_flight: with `manual`: with so many changes not done, the next one waits.
     versions: where to keep the newest version of each user; default in memory.
@@ -206,6 +206,7 @@ class Subscriber:
         facts = ask_about_topic(
             self._addresses, self.topic, timeout_s=connect_timeout_s, options=extra, client_id=client_id
         )
+        self._embedded = facts.embedded
         if isolation is None:
             isolation = "read_uncommitted" if facts.embedded else "read_committed"
         if session_timeout_s is None:
@@ -268,7 +269,7 @@ class Subscriber:
             now_s = self._clock.monotonic_s()
             wait_s = _SLICE_S if deadline_s is None else max(0.0, min(_SLICE_S, deadline_s - now_s))
             if self._unsettled and not self._settle():
-                self._stopping.wait(wait_s)
+                self._poll(wait_s)
             elif self._is_full():
                 self._wait_for_room(wait_s)
             elif self._buffer:
@@ -452,8 +453,8 @@ class Subscriber:
     def _settle(self) -> bool:
         """Begin the partitions that were assigned where the group stands. False if Kafka doesn't say now.
 
-        kafka-python does not: of a partition that was here before a rebalance and is after it, it reads on behind what it
-        had fetched, which is further than what was done.
+        kafka-python does not: of a partition that was here before a rebalance and is after it, it reads on behind what
+        it had fetched, which is further than what was done.
         """
         for partition in sorted(self._unsettled):
             place = TopicPartition(self.topic, partition)
@@ -465,7 +466,9 @@ class Subscriber:
                 elif self._start == "earliest":
                     begin = self._kafka.beginning_offsets([place], timeout_ms=_CALL_TIMEOUT_MS)[place]
                 else:
-                    begin = self._kafka.end_offsets([place], timeout_ms=_CALL_TIMEOUT_MS)[place]
+                    begin = self._end_of(place)
+                    if begin is None:
+                        return False
                 # `seek_to_end` would do it too, but may be overtaken by a look-up of the beginning that is under way.
                 self._kafka.seek(place, begin)
             except RetriableError as error:
@@ -485,6 +488,15 @@ class Subscriber:
         # The place is kept from the start: with `latest`, what comes before the first commit must not be passed over.
         self._commit()
         return True
+
+    def _end_of(self, place: TopicPartition) -> int | None:
+        """The offset of the next change to come; None if it takes another poll to know."""
+        if self._embedded:
+            # Asked for its end, that broker names the second record of the last batch; only fetches tell the truth.
+            highwater: int | None = self._kafka.highwater(place)
+            return highwater
+        end: int = self._kafka.end_offsets([place], timeout_ms=_CALL_TIMEOUT_MS)[place]
+        return end
 
     def _commit(self) -> None:
         with self._changed:

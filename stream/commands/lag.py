@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from stream.commands.options import AsJson
 from stream.commands.output import moment, print_json, print_line, print_table
-from stream.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from stream.embedded import Addresses
@@ -32,8 +31,9 @@ class PartitionLag:
 def lag(as_json: AsJson = False) -> None:
     """How far the workers are behind the log, by partition: the next record to read, the log's end, how far time is.
 
-    Right after a step the offset that Kafka knows may be a second older; this is what Redis says, where progress is kept.
+    Progress is what Redis says, where it is kept; the offsets that Kafka holds for the group may be a second older.
     """
+    from stream.commands.log_reader import open_log
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
     from stream.settings import load_settings
@@ -41,7 +41,8 @@ def lag(as_json: AsJson = False) -> None:
     quiet_libraries()
     settings = load_settings()
     addresses = resolve_addresses(settings)
-    ends = _ends(settings, addresses)
+    with open_log(addresses, settings.events_topic, client=f"tagstream-lag-{settings.app}") as log:
+        ends = log.ends()
     found = _lags(settings, addresses, ends)
     total = sum(each.end_offset if each.lag is None else each.lag for each in found)
     if as_json:
@@ -60,25 +61,6 @@ def lag(as_json: AsJson = False) -> None:
 
 def _cells(each: PartitionLag) -> tuple[object, ...]:
     return (each.partition, each.next_offset, each.end_offset, each.lag, each.watermark, each.catalog)
-
-
-def _ends(settings: Settings, addresses: Addresses) -> list[int]:
-    """The offset after the last record of each partition of the events topic."""
-    from kafka import TopicPartition
-    from kafka.admin import OffsetSpec
-
-    from stream.admin import kafka_admin
-
-    topic = settings.events_topic
-    with kafka_admin(addresses.kafka) as admin:
-        (description,) = admin.describe_topics([topic])
-        if description["error_code"] != 0:
-            raise ConfigurationError(
-                f"The topic {topic} is not there.", remedy="Run `tagstream topics create`, or correct TAGSTREAM_APP."
-            )
-        partitions = [TopicPartition(topic, number) for number in range(len(description["partitions"]))]
-        offsets = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-    return [offsets[partition].offset for partition in partitions]
 
 
 def _lags(settings: Settings, addresses: Addresses, ends: list[int]) -> list[PartitionLag]:
@@ -102,7 +84,7 @@ def _lags(settings: Settings, addresses: Addresses, ends: list[int]) -> list[Par
                     position.next_offset,
                     end,
                     max(end - position.next_offset, 0),
-                    moment(position.watermark_ms) if position.watermark_ms >= 0 else None,
+                    moment(position.watermark_ms) if position.watermark_ms > 0 else None,
                     f"{position.catalog} {position.catalog_version}",
                 )
             )

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream.commands.output import colour, moment, note, print_json_line, print_line, span, value_text
 
 if TYPE_CHECKING:
-    from stream.embedded import Addresses
-    from stream.settings import Settings
     from tagstream import Change
 
 __all__ = ["watch"]
 
-_POLL_MS = 200
-_CONNECT_S = 5.0
 _STYLES = {"entered": "green", "exited": "red"}
 
 
@@ -38,15 +32,19 @@ def watch(
     """
     import json
 
+    from stream.commands.log_reader import open_log
+    from stream.commands.logs import log_to_stderr
     from stream.embedded import resolve_addresses
     from stream.settings import load_settings
     from tagstream import InvalidMessageError, parse_change
 
+    log_to_stderr()
     settings = load_settings()
     addresses = resolve_addresses(settings, redis_needed=False)
     wanted = None if segments is None else {segment.encode() for segment in segments}
     shown = 0
-    with _reader(settings, addresses, from_start=from_start) as records:
+    with open_log(addresses, settings.segment_changes_topic, client=f"tagstream-watch-{settings.app}") as log:
+        records = log.records(from_start=from_start)
         note(f"Watching {settings.segment_changes_topic} at {addresses.kafka}. Ctrl-C ends it.")
         for record in records:
             if wanted is not None and dict(record.headers).get("segment") not in wanted:
@@ -63,47 +61,6 @@ def watch(
             shown += 1
             if shown == limit:
                 return
-
-
-@contextmanager
-def _reader(settings: Settings, addresses: Addresses, *, from_start: bool) -> Iterator[Iterator[Any]]:
-    """Kafka records of the changes' topic, all partitions, endless. Raises the errors of `tagstream`."""
-    from kafka import KafkaConsumer, TopicPartition
-
-    from tagstream.connection import ask_about_topic, bootstrap_list
-
-    brokers = bootstrap_list(addresses.kafka)
-    client = f"tagstream-watch-{settings.app}"
-    topic = settings.segment_changes_topic
-    facts = ask_about_topic(brokers, topic, timeout_s=_CONNECT_S, options={}, client_id=client)
-    consumer = KafkaConsumer(
-        bootstrap_servers=brokers,
-        client_id=client,
-        group_id=None,
-        enable_auto_commit=False,
-        # The embedded broker knows no transactions worth waiting for, and its readers of committed ones may hang.
-        isolation_level="read_uncommitted" if addresses.embedded else "read_committed",
-    )
-    try:
-        partitions = [TopicPartition(topic, partition) for partition in range(facts.partition_count)]
-        consumer.assign(partitions)
-        if from_start:
-            consumer.seek_to_beginning()
-        else:
-            consumer.seek_to_end()
-            for partition in partitions:
-                consumer.position(partition)  # asks now: what is published from here on is shown
-        yield _records(consumer)
-    finally:
-        consumer.close()
-
-
-def _records(consumer: Any) -> Iterator[Any]:
-    while True:
-        batches = consumer.poll(timeout_ms=_POLL_MS)
-        records = [record for batch in batches.values() for record in batch]
-        records.sort(key=lambda record: record.timestamp)  # across partitions; stable within each
-        yield from records
 
 
 def _line(change: Change) -> str:

@@ -1,8 +1,7 @@
 """Sends the shop's traffic at the pace of the demo's clock, and reads back what comes of it: three threads.
 
-The past goes out as fast as Kafka takes it, each record stamped with its own time; from the moment that it has caught
-up with the clock, events go out when they happen. So what the worker computes follows from the shop's seed alone,
-however slow the machine is.
+The past goes out as fast as Kafka takes it, each record stamped with its own time. Then the shop opens: its clock starts,
+and events go out when they happen. What the worker computes follows from the shop's seed alone, however slow the machine.
 """
 
 from __future__ import annotations
@@ -34,20 +33,33 @@ _PARTITIONER: Final = "murmur2"  # librdkafka's default hashes otherwise and wou
 class Feed:
     """The demo's producer, subscriber and reader of dead letters. A context manager: leaving it ends the threads.
 
-    `check` raises what went wrong in a thread. Times come from `clock`: `now_ms` is the shop's, `monotonic_s` real.
+    opening_ms: what of the traffic is before it is the past.  clock: for real seconds; the shop's comes with `open`.
+    `check` raises what went wrong in a thread.
     """
 
-    def __init__(self, settings: Settings, kafka: str, clock: Clock, tally: Tally, traffic: Iterator[Delivery]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        kafka: str,
+        tally: Tally,
+        traffic: Iterator[Delivery],
+        *,
+        opening_ms: int,
+        clock: Clock,
+    ) -> None:
         self._settings = settings
         self._kafka = kafka
-        self._clock = clock
         self._tally = tally
         self._traffic = traffic
+        self._opening_ms = opening_ms
+        self._clock = clock
+        self._shop_clock: Clock | None = None
+        self._opened = threading.Event()
         self._no_more = threading.Event()
         self._stop = threading.Event()
         self._failed: list[Exception] = []
-        self.caught_up = threading.Event()
-        """Set once the past has been sent and events go out as they happen."""
+        self.past_sent = threading.Event()
+        """Set once all of the past is in Kafka."""
         self.newest_ms = 0
         """The log time of the newest event sent."""
         self._threads = {
@@ -62,6 +74,7 @@ class Feed:
 
     def __exit__(self, *_: object) -> None:
         self._no_more.set()
+        self._opened.set()
         self._stop.set()
         for thread in self._threads.values():
             thread.join(_JOIN_S)
@@ -71,9 +84,15 @@ class Feed:
         if self._failed:
             raise self._failed[0]
 
+    def open(self, shop_clock: Clock) -> None:
+        """The shop opens: from now on its events go out when they happen by this clock."""
+        self._shop_clock = shop_clock
+        self._opened.set()
+
     def close_shop(self) -> None:
         """No more events; those sent are delivered first. Blocks. The readers go on."""
         self._no_more.set()
+        self._opened.set()
         self._threads["shop"].join(_JOIN_S)
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -94,22 +113,38 @@ class Feed:
                 "error_cb": _ignore,
             }
         )
-        waiting = next(self._traffic)
-        while not self._no_more.is_set():
-            now_ms, burst = self._clock.now_ms(), 0
-            on_delivery = self._placer(self._clock.monotonic_s()) if self.caught_up.is_set() else None
+        waiting = self._send_past(producer)
+        self._opened.wait()
+        while self._shop_clock is not None and not self._no_more.is_set():
+            now_ms, burst = self._shop_clock.now_ms(), 0
+            on_delivery = self._placer(self._clock.monotonic_s())
             while waiting.at_ms <= now_ms and burst < _BURST:
                 self._send(producer, waiting, on_delivery)
                 self.newest_ms = waiting.at_ms
                 waiting, burst = next(self._traffic), burst + 1
-            self._tally.add_sent(burst, past=on_delivery is None)
+            self._tally.add_sent(burst, past=False)
             producer.poll(0)
             if burst < _BURST:
-                self.caught_up.set()
                 self._no_more.wait(_PACE_S)
         left = producer.flush(_JOIN_S)
         if left:
             raise UnavailableError(f"{left} events did not reach the embedded broker.", remedy="Try again.")
+
+    def _send_past(self, producer: Producer) -> Delivery:
+        """Send what happened before the opening; returns the first event after it, not sent yet."""
+        waiting, burst = next(self._traffic), 0
+        while waiting.at_ms < self._opening_ms and not self._no_more.is_set():
+            self._send(producer, waiting, None)
+            self.newest_ms = waiting.at_ms
+            waiting, burst = next(self._traffic), burst + 1
+            if burst == _BURST:
+                self._tally.add_sent(burst, past=True)
+                producer.poll(0)
+                burst = 0
+        self._tally.add_sent(burst, past=True)
+        producer.flush(_JOIN_S)
+        self.past_sent.set()
+        return waiting
 
     def _send(self, producer: Producer, delivery: Delivery, on_delivery: Callable[..., None] | None) -> None:
         while True:

@@ -27,11 +27,13 @@ _FRAMES_A_SECOND: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a view shows of one moment. `left_s` None: the live part has not begun."""
+    """What a view shows of one moment. `now_s`: a monotonic clock's. `left_s` None: the live part has not begun;
+    `speed` None: neither has the shop's clock."""
 
     snapshot: Snapshot
+    now_s: float
     shop_ms: int
-    speed: float
+    speed: float | None
     left_s: float | None
     stage: str
 
@@ -60,7 +62,7 @@ class LinesView:
         self._labels = labels
         self._console = console
         self._stage = ""
-        self._shown_s = -_LINE_EVERY_S
+        self._shown_s = 0.0
         self._moves: dict[str, Moves] = {}
 
     def __enter__(self) -> Self:
@@ -75,9 +77,13 @@ class LinesView:
         if moment.stage != self._stage:
             self._stage = moment.stage
             self._print(f"… {moment.stage}")
-        if snapshot.live_s is None or snapshot.live_s - self._shown_s < _LINE_EVERY_S:
+            self._shown_s = moment.now_s
+        if moment.now_s - self._shown_s < _LINE_EVERY_S:
             return
-        self._shown_s = snapshot.live_s
+        self._shown_s = moment.now_s
+        if moment.left_s is None:
+            self._print(f"    {snapshot.sent:,} events sent, {snapshot.changes:,} changes received")
+            return
         self._print(
             f"{self._labels.moment(moment.shop_ms)}  {snapshot.event_rate:,.0f} events/s  "
             f"{snapshot.change_rate:,.0f} changes/s ({snapshot.live_by_time:,} by time so far)  "
@@ -137,7 +143,7 @@ class TerminalView:
         title = Text.assemble(
             ("Tagstream ", "bold"),
             (f" {self._labels.moment(moment.shop_ms)} in the shop ", "bold reverse"),
-            f"  1 s here is {span_text(int(moment.speed * 1000))} there",
+            f"  1 s here is {span_text(int(moment.speed * 1000))} there" if moment.speed else "",
         )
         if moment.left_s is None:
             title.append(f"   {moment.stage} …", "yellow")

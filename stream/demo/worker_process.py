@@ -1,9 +1,12 @@
 """The demo's worker, in a process of its own: `python -m stream.demo.worker_process`, started by `stream.demo.run`.
 
-1. It imports what is heavy while the shop's past is being sent.
-2. It reads its orders from standard input, one line of JSON: settings, addresses, the clock and the catalog's text.
-   `tagstream worker` reads its settings itself, but the demo's may be neither in the environment nor in a file.
-3. It works until standard input closes, which the kernel sees to however the demo ends, or until SIGTERM.
+`tagstream worker` reads its settings itself; the demo's may be neither in the environment nor in a file, so they come on
+standard input, a line of JSON each:
+
+1. what to work with: settings, addresses and the catalog's text. The engine is loaded, and compiled if need be; a line
+   on standard output says that this is done. (Meanwhile the shop's past is being sent.)
+2. the shop's clock. The worker works until standard input closes, which the kernel sees to however the demo ends, or
+   until SIGTERM.
 """
 
 from __future__ import annotations
@@ -20,41 +23,49 @@ from rules.catalog import parse_catalog
 from stream.clock import ScaledClock, clock_from_text
 from stream.embedded import Addresses
 from stream.errors import TagstreamError
+from stream.replay import warm_up
 from stream.settings import Settings
 from stream.worker import run_worker
 
-__all__ = ["main", "orders"]
+__all__ = ["main", "start_line", "work_line"]
 
 
-def orders(settings: Settings, addresses: Addresses, clock: ScaledClock, catalog_text: str) -> bytes:
-    """The line that the process reads."""
+def work_line(settings: Settings, addresses: Addresses, catalog_text: str) -> bytes:
+    """The first line that the process reads."""
     document = {
         "settings": settings.model_dump(mode="json"),
         "addresses": asdict(addresses),
-        "clock": clock.text,
         "catalog": catalog_text,
     }
     return json.dumps(document).encode() + b"\n"
 
 
+def start_line(clock: ScaledClock) -> bytes:
+    """The second one."""
+    return clock.text.encode() + b"\n"
+
+
 def main() -> int:
     """0 after a stop that was asked for, 1 after an error, which is said on standard error."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the demo's to answer
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     line = sys.stdin.buffer.readline()
     if not line:
         return 0
-    given: dict[str, Any] = json.loads(line)
+    work: dict[str, Any] = json.loads(line)
+    catalog = parse_catalog(work["catalog"])
+    warm_up(catalog)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    clock_text = sys.stdin.buffer.readline().decode().strip()
+    if not clock_text:
+        return 0
     threading.Thread(target=_stop_at_end, args=(stop,), daemon=True).start()
     try:
         run_worker(
-            Settings(**given["settings"]),
-            Addresses(**given["addresses"]),
-            parse_catalog(given["catalog"]),
-            clock_from_text(given["clock"]),
-            stop,
+            Settings(**work["settings"]), Addresses(**work["addresses"]), catalog, clock_from_text(clock_text), stop
         )
     except TagstreamError as error:
         sys.stderr.write(f"{error}\n")

@@ -134,7 +134,10 @@ class Engine:
         texts = (
             np.where(columns.trait_text >= 0, numbers[columns.trait_text], 0) if len(numbers) else columns.trait_text
         )
-        columns = columns._replace(trait_text=np.ascontiguousarray(texts, np.int32))
+        # The kernel compares hashes with what rows hold, which is signed.
+        columns = columns._replace(
+            trait_text=np.ascontiguousarray(texts, np.int32), id_hash=columns.id_hash.view(np.int64)
+        )
         rows: Int32 = np.array([table.row_of.get(user, -1) for user in batch.decoded.users], np.int32)
         rows[batch.misplaced] = -1
         count = len(rows)

@@ -253,7 +253,7 @@ def process_events(
         # 1. its moment
         moment = max(time_ms, state.cells[row, slots.MOMENT], events.watermark_ms[event])
         # 2. what does nothing
-        id_hash = int(events.id_hash[event])
+        id_hash = events.id_hash[event]
         if id_hash != 0 and is_duplicate(state, row, id_hash, moment):
             outcome[event] = DUPLICATE
             continue

@@ -82,6 +82,9 @@ def main(job: str) -> None:
     """One worker, until SIGTERM."""
     import logging
 
+    import faulthandler
+
+    faulthandler.register(signal.SIGUSR1)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {os.getpid()} %(name)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
     work = json.loads(job)

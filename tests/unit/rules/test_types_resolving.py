@@ -51,6 +51,7 @@ TAGS = {
     "gender": tag('trait("gender")'),
     "week": tag('"7d"'),
     "limit": tag("100"),
+    "lowest": tag("-(1 + 2)"),
     "female": tag('"F"'),
 }
 
@@ -155,6 +156,7 @@ def trait(kind: Kind) -> Trait:
             Aggregate("count", None, where=Compare("==", Property("x", STRING), TextValue("7d"))),
         ),
         ("count(where=true)", None),
+        ('count(where=property("x") > lowest)', None),
     ],
 )
 def test_each_value_gets_the_type_its_place_asks_for(text: str, node: Node | None) -> None:
