@@ -1,4 +1,4 @@
-"""What is said about types: a value of the wrong kind, and what is valid and surely not meant, as a count below zero."""
+"""What is said about types: values of the wrong kind, and what is valid and surely not meant, as a count below 0."""
 
 from __future__ import annotations
 

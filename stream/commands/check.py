@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream.commands.outcome import REFUSED
-from stream.commands.output import colour, print_json, print_line
+from stream.commands.output import colour, counted, print_json, print_line
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog
@@ -63,13 +62,9 @@ def _print(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem,
         print_line(str(problem))
     if catalog is None:
         errors = [problem for problem in problems if problem.severity == "error"]
-        print_line(f"{colour('wrong', 'red')}  {source}: {_count(errors, 'error')}")
+        print_line(f"{colour('wrong', 'red')}  {source}: {counted(len(errors), 'error')}")
     else:
         print_line(
             f"{colour('ok', 'green')}  {source}: {catalog.name}, version {catalog.version}, "
-            f"{_count(catalog.tags, 'tag')}, {_count(catalog.segments, 'segment')}"
+            f"{counted(len(catalog.tags), 'tag')}, {counted(len(catalog.segments), 'segment')}"
         )
-
-
-def _count(things: Sized, noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

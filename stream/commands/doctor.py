@@ -14,7 +14,7 @@ import typer
 
 from stream.commands.options import AsJson
 from stream.commands.outcome import FAILED
-from stream.commands.output import colour, print_json, print_line, print_table
+from stream.commands.output import colour, counted, print_json, print_line, print_table
 from stream.errors import ConfigurationError, TagstreamError
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ def doctor(as_json: AsJson = False) -> None:
 
     Exit code 1 if something is wrong that a worker can't do with.
     """
+    from stream.commands.logs import quiet_libraries
     from stream.settings import load_settings, masked_url
 
+    quiet_libraries()
     settings = load_settings()
     shown = [
         {
@@ -129,7 +131,7 @@ def _kafka(addresses: Addresses) -> Check:
             brokers = len(admin.describe_cluster()["brokers"])
     except TagstreamError as error:
         return _failed("Kafka", error)
-    return Check("ok", "Kafka", f"answers at {addresses.kafka}, {brokers} {'broker' if brokers == 1 else 'brokers'}")
+    return Check("ok", "Kafka", f"answers at {addresses.kafka}, {counted(brokers, 'broker')}")
 
 
 def _topics(settings: Settings, addresses: Addresses) -> Iterator[Check]:
@@ -142,7 +144,8 @@ def _topics(settings: Settings, addresses: Addresses) -> Iterator[Check]:
     wrong = {finding.topic for finding in findings}
     for state in describe_topics(settings, addresses):
         if state.exists and state.plan.name not in wrong:
-            yield Check("ok", "topics", f"{state.plan.name}: {state.partitions} partitions, {state.replicas} replicas")
+            size = f"{counted(state.partitions, 'partition')}, {counted(state.replicas, 'replica')}"
+            yield Check("ok", "topics", f"{state.plan.name}: {size}")
 
 
 def _redis(settings: Settings, addresses: Addresses) -> Iterator[Check]:

@@ -136,7 +136,7 @@ def _blocks(name: str, progress: Callable[[int], None] | None) -> Iterator[bytes
 def _open(name: str) -> io.BufferedReader:
     """A file, or standard input, that closing leaves open for whoever owns it."""
     if name != STANDARD_INPUT:
-        return Path(name).open("rb", buffering=_BUFFER_BYTES)
+        return io.BufferedReader(io.FileIO(name), _BUFFER_BYTES)
     if sys.stdin is None:  # the caller closed it
         raise InputError("Standard input (-) is closed.", remedy="Name a file.")
     stdin: BinaryIO = sys.stdin.buffer
@@ -144,7 +144,7 @@ def _open(name: str) -> io.BufferedReader:
         descriptor = stdin.fileno()
     except (OSError, ValueError):  # not the process's own standard input but a test's bytes
         return io.BufferedReader(io.BytesIO(stdin.read()))
-    return open(descriptor, "rb", buffering=_BUFFER_BYTES, closefd=False)
+    return io.BufferedReader(io.FileIO(descriptor, closefd=False), _BUFFER_BYTES)
 
 
 def _is_file(stored: io.BufferedReader) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from stream.commands.options import AsJson
-from stream.commands.output import moment, print_json, print_line, print_table
+from stream.commands.output import counted, moment, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from stream.embedded import Addresses
@@ -56,7 +56,7 @@ def lag(as_json: AsJson = False) -> None:
         {"partition": ">", "next": ">", "end": ">", "lag": ">", "time has passed to": "<", "catalog": "<"}, rows
     )
     print_line()
-    print_line(f"{total:,} {'record' if total == 1 else 'records'} behind on {settings.events_topic}")
+    print_line(f"{counted(total, 'record')} behind on {settings.events_topic}")
 
 
 def _cells(each: PartitionLag) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import typer
 
 from stream.commands.options import AsJson, OptionalCatalog
 from stream.commands.outcome import InputError
-from stream.commands.output import moment, note, print_json_line, print_line
+from stream.commands.output import counted, moment, note, print_json_line, print_line
 
 __all__ = ["members"]
 
@@ -38,8 +38,9 @@ def members(
     with reader:
         if segment not in loaded.segments:
             close = difflib.get_close_matches(segment, loaded.segments, n=1)
+            hint = f": did you mean {close[0]}?" if close else "."
             raise InputError(
-                f"The catalog {loaded.name} has no segment {segment!r}{f': did you mean {close[0]}?' if close else '.'}",
+                f"The catalog {loaded.name} has no segment {segment!r}{hint}",
                 remedy=f"It has {', '.join(loaded.segments) or 'none'}.",
             )
         printed = 0
@@ -50,4 +51,5 @@ def members(
             else:
                 print_line(f"{member.user}\t{moment(member.since_ms)}")
         size = reader.sizes()[segment]
-    note(f"{printed:,} of {size:,} members of {segment}" if printed != size else f"{size:,} members of {segment}")
+    some = "" if printed == size else f"{printed:,} of "
+    note(f"{some}{counted(size, 'member')} of {segment}")

@@ -14,6 +14,7 @@ from typing import IO
 
 __all__ = [
     "colour",
+    "counted",
     "is_terminal",
     "moment",
     "note",
@@ -95,10 +96,11 @@ def moment(milliseconds: int) -> str:
 
 
 def span(milliseconds: int) -> str:
-    """A length of time in its two largest units: `3d 4h`, `12m 5s`, `250ms`."""
+    """A length of time in its two largest units: `3d 4h`, `12m 5s`, `250ms`, `0s`."""
     if abs(milliseconds) < 1_000:
-        return f"{milliseconds}ms"
-    rest, parts = abs(milliseconds), []
+        return f"{milliseconds}ms" if milliseconds else "0s"
+    rest = abs(milliseconds)
+    parts: list[str] = []
     for name, size in _UNITS:
         count, rest = divmod(rest, size)
         if count or parts:
@@ -106,6 +108,11 @@ def span(milliseconds: int) -> str:
         if len(parts) == 2:
             break
     return ("-" if milliseconds < 0 else "") + " ".join(part for part in parts if part)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 change`, `1,234 changes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def value_text(value: object) -> str:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import BinaryIO, Self
 
 from stream.commands.outcome import InputError
 from stream.errors import TagstreamError
@@ -70,7 +70,7 @@ class OutputFile:
                 f"{name} can't be written: {error.strerror or error}.", remedy="Check the folder and its permissions."
             ) from error
 
-    def _open(self) -> IO[bytes]:
+    def _open(self) -> BinaryIO | gzip.GzipFile:
         if self.name == STANDARD_OUTPUT:
             sys.stdout.flush()
             return sys.stdout.buffer
@@ -143,7 +143,7 @@ class OutputFile:
 class _Compressed(gzip.GzipFile):
     """Gzip without a name or time in it, so that equal lines give equal files; closes the file under it too."""
 
-    def __init__(self, plain: IO[bytes]) -> None:
+    def __init__(self, plain: BinaryIO) -> None:
         super().__init__(filename="", mode="wb", fileobj=plain, mtime=0, compresslevel=6)
         self._plain = plain
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream.commands.options import AsJson, OptionalCatalog
-from stream.commands.output import moment, print_json, print_line, print_table, span, value_text
+from stream.commands.output import counted, moment, print_json, print_line, print_table, span, value_text
 from stream.errors import TagstreamError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def profile(
     catalog: OptionalCatalog = None,
     as_json: AsJson = False,
 ) -> None:
-    """One user's tags and segments, as far as time has passed in the log.
+    """One user's tags and segments, as of the newest event or as far as time has passed in the log.
 
     The catalog is that of the workers; --catalog is only needed where they run on another machine.
     """
@@ -58,7 +58,7 @@ def _passed_ms(reader: Reader, user: str) -> int | None:
         return None
     count = next(iter(positions.values())).partition_count
     position = positions.get(partition_of(user, count))
-    return None if position is None or position.watermark_ms < 0 else position.watermark_ms
+    return None if position is None or position.watermark_ms <= 0 else position.watermark_ms
 
 
 def _due(found: Profile) -> str | None:
@@ -72,7 +72,7 @@ def _report(found: Profile, passed_ms: int | None) -> dict[str, object]:
         "user": found.user,
         "version": found.version,
         "incarnation": found.incarnation,
-        "as_of": None if passed_ms is None else moment(passed_ms),
+        "time_passed_to": None if passed_ms is None else moment(passed_ms),
         "tags": found.tags,
         "segments": found.segments,
         "levels": {},
@@ -85,13 +85,15 @@ def _report(found: Profile, passed_ms: int | None) -> dict[str, object]:
 def _print(found: Profile, catalog: Catalog, passed_ms: int | None) -> None:
     from rules.nodes import Kind
 
-    as_of = "" if passed_ms is None else f", as of {moment(passed_ms)}"
-    print_line(f"{found.user}{as_of}: {found.version} changes so far")
+    passed = "" if passed_ms is None else f"; time has passed to {moment(passed_ms)}"
+    print_line(f"{found.user}: {counted(found.version, 'change')} so far{passed}")
     print_line()
     rows = []
     for name, value in found.tags.items():
-        is_duration = catalog.tags[name].kind is Kind.DURATION and isinstance(value, int)
-        rows.append((name, span(value) if is_duration else value_text(value)))
+        if catalog.tags[name].kind is Kind.DURATION and isinstance(value, int):
+            rows.append((name, span(value)))
+        else:
+            rows.append((name, value_text(value)))
     print_table({"tag": "<", "value": "<"}, rows)
     print_line()
     if found.segments:

@@ -67,13 +67,12 @@ def replay(
     until_ms = None if until is None else _moment_ms(until)
     size = total_bytes(files)
     refuse_clashes(outputs, files)
-    run = Replay(
-        loaded, app=settings.app, horizon_ms=horizon_ms, row_budget_bytes=settings.row_memory_mib * 2**20
-    )
+    run = Replay(loaded, app=settings.app, horizon_ms=horizon_ms, row_budget_bytes=settings.row_memory_mib * 2**20)
     with ExitStack() as stack:
-        out = _Outputs(
-            *(None if name is None else stack.enter_context(OutputFile(name)) for name in outputs.values())
-        )
+        opened = {
+            option: None if name is None else stack.enter_context(OutputFile(name)) for option, name in outputs.items()
+        }
+        out = _Outputs(opened["--changes"], opened["--profiles"], opened["--rejects"])
         with compiling():
             warm_up(loaded)
         start_s = clock.monotonic_s()

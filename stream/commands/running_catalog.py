@@ -6,6 +6,7 @@ text here; elsewhere `--catalog` says it. Whatever is found is held against the 
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,10 +61,9 @@ def _candidates(settings: Settings) -> list[Catalog]:
 
     found = []
     path = settings.runtime_path() / _name(settings)
-    try:
+    # Perhaps nobody left one, or another version of Tagstream did.
+    with contextlib.suppress(OSError, UnicodeDecodeError, CatalogError):
         found.append(parse_catalog(path.read_text(encoding="utf-8"), str(path)))
-    except (OSError, UnicodeDecodeError, CatalogError):
-        pass  # nobody left one, or one that another version of Tagstream wrote
     return found + [load_catalog(name) for name in pack_names()]
 
 

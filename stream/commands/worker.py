@@ -17,8 +17,8 @@ __all__ = ["worker"]
 def worker(catalog: OptionalCatalog = None) -> None:
     """Run one worker: events in, changes of segments out. As many as there are partitions share the work.
 
-    Without --catalog it runs the one that the app's workers on this machine run already. SIGTERM and Ctrl-C stop it after
-    the step at hand.
+    Without --catalog it runs the one that the app's workers on this machine run already. SIGTERM and Ctrl-C stop it
+    after the step at hand.
     """
     from rules.catalog import load_catalog
     from stream.clock import SystemClock

@@ -6,8 +6,7 @@ from pathlib import Path
 from tests.integration.commands_runner import run_here
 
 GOOD = (
-    "catalog: shop\nversion: 2\ntags:\n  orders: count('Order Completed')\n"
-    "segments:\n  buyers: {when: orders >= 1}\n"
+    "catalog: shop\nversion: 2\ntags:\n  orders: count('Order Completed')\nsegments:\n  buyers: {when: orders >= 1}\n"
 )
 BAD = (
     "catalog: shop\nversion: 1\ntags:\n  orders: coutn('Order Completed')\n"

@@ -263,7 +263,7 @@ def test_the_output_does_not_depend_on_the_size_of_batches(shop: Path) -> None:
     for batch_lines in (1, 7, 500, 100_000):
         outputs = [f"{kind}-{batch_lines}" for kind in ("changes", "profiles", "rejects")]
         done = run_here(
-            *("replay", "events.jsonl", "--catalog", "shop.yaml", "--batch-lines", batch_lines),
+            *("replay", "events.jsonl", "--catalog", "shop.yaml", "--batch-lines", str(batch_lines)),
             *("--until", "2026-06-01T00:00:00Z"),
             *("--changes", outputs[0], "--profiles", outputs[1], "--rejects", outputs[2]),
             folder=shop,

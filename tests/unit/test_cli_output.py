@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.commands.output import moment, print_json, print_json_line, print_table, span
+from stream.commands.output import counted, moment, print_json, print_json_line, print_table, span, value_text
 
 
 def test_a_moment_is_rfc_3339_in_utc_to_the_millisecond() -> None:
@@ -13,7 +13,7 @@ def test_a_moment_is_rfc_3339_in_utc_to_the_millisecond() -> None:
 @pytest.mark.parametrize(
     ("milliseconds", "expected"),
     [
-        (0, "0ms"),
+        (0, "0s"),
         (999, "999ms"),
         (1_000, "1s"),
         (65_000, "1m 5s"),
@@ -40,3 +40,15 @@ def test_json_keeps_characters_as_they_are(capsys: pytest.CaptureFixture[str]) -
     print_json({"title": "忠诚"})
     print_json_line({"title": "忠诚"})
     assert capsys.readouterr().out == '{\n  "title": "忠诚"\n}\n{"title":"忠诚"}\n'
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "–"), (True, "true"), (3.0, "3"), (2.5, "2.5"), (1e300, "1e+300"), (7, "7"), ("F", "F")],
+)
+def test_a_value_is_told_as_people_write_it(value: object, expected: str) -> None:
+    assert value_text(value) == expected
+
+
+def test_counts_take_a_plural() -> None:
+    assert [counted(count, "change") for count in (0, 1, 1_234)] == ["0 changes", "1 change", "1,234 changes"]
