@@ -24,7 +24,11 @@ from bench.worker import WorkerFigures, measure_worker
 _PARTS = ("replay", "worker", "latency")
 _QUICK = {"events": 100_000, "worker_events": 60_000, "pairs": 1, "seconds": 5.0}
 _FULL = {"events": 1_000_000, "worker_events": 300_000, "pairs": 3, "seconds": 20.0}
-_WORKER_DAYS = 5.0
+# How much time passes between two events decides how many segments are
+# left by time alone. A worker's log is busier, as one that has to hurry would be.
+_REPLAY_MS_AN_EVENT = 5_184
+_WORKER_MS_AN_EVENT = 1_440
+_MS_A_DAY = 86_400_000
 _WARM_UP_S = 3.0
 
 
@@ -68,12 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "replay" in parts:
             for title, clicks in (("visits of 8 events", 8.0), ("single events", 1.0)):
                 notes.print(f"replay, {title}: {options.events:,} events …")
-                replays[title] = measure_replay(Traffic(options.events, clicks=clicks), options.catalog, folder)
+                days = options.events * _REPLAY_MS_AN_EVENT / _MS_A_DAY
+                traffic = Traffic(options.events, clicks=clicks, days=days)
+                replays[title] = measure_replay(traffic, options.catalog, folder)
         if "worker" in parts:
             notes.print(
                 f"worker beside a bare pipeline: {options.pairs} × 2 turns of {options.worker_events:,} events …"
             )
-            traffic = Traffic(options.worker_events, days=_WORKER_DAYS)
+            days = options.worker_events * _WORKER_MS_AN_EVENT / _MS_A_DAY
+            traffic = Traffic(options.worker_events, days=days)
             worker = measure_worker(traffic, options.catalog, folder, options.pairs)
         if "latency" in parts:
             notes.print(f"latency: {options.rate:,} events/s for {options.seconds:g} s …")

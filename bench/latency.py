@@ -97,7 +97,7 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
 
 def _send(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float]) -> float:
     """Send events at an even pace, wait until all are taken. `sent` gets the moment of each. Seconds that it took."""
-    producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 0, "socket.nagle.disable": True})
+    producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 5, "socket.nagle.disable": True})
     count = int(rate * seconds)
     start_ms = SystemClock().now_ms() + int(_LEAD_S * 1000)
     traffic = Traffic(count, seed=start_ms, start_ms=start_ms, days=seconds / _DAY_S)

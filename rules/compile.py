@@ -128,6 +128,9 @@ def compile_conditions(catalog: Catalog) -> Compiled:
     for tag in catalog.tags.values():
         compiler.number(tag.expression)
     for segment in catalog.segments.values():
+        compiler.number(segment.when)
+        if segment.exit is not None:
+            compiler.number(segment.exit)
         compiled.programs.append(compiler.program(truth(segment.when), compiled.leaves))
         compiled.programs.append(
             [FALSE] if segment.exit is None else compiler.program(truth(segment.exit), compiled.leaves)
@@ -154,7 +157,11 @@ class _Compiler:
         self.compiled = Compiled()
 
     def number(self, node: Node) -> None:
-        """Number the aggregates and traits of a tag, so that it can be computed even if no condition reads the same."""
+        """Number the aggregates and traits of a tree as it was written.
+
+        Tags have to be computed even if no condition reads the same; and what is a reject must not depend on how much
+        of a condition is folded away.
+        """
         if isinstance(node, Aggregate):
             self.compiled.aggregates(node)
             return

@@ -62,9 +62,13 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib import metadata
 
-        sys.stdout.write(f"tagstream {version('tagstream')}\n")
+        try:
+            version = metadata.version("tagstream")
+        except metadata.PackageNotFoundError:
+            version = "(a checkout that is not installed)"
+        sys.stdout.write(f"tagstream {version}\n")
         raise typer.Exit
 
 

@@ -80,15 +80,15 @@ def replay(
             for lines in read_lines(files, batch_lines=batch_lines, progress=advance):
                 for step in run.feed(lines.values):
                     out.take(lines, step)
-        feed_s = clock.monotonic_s() - start_s
         end_ms = _end(run.newest_ms(), until, until_ms)
         if end_ms is not None:
             for messages in run.finish(end_ms):
                 out.take_changes(messages)
             if out.profiles is not None:
                 out.take_profiles(run.profiles(end_ms))
+        took_s = clock.monotonic_s() - start_s
         out.keep()
-    summary = _summary(loaded, run, out, end_ms, feed_s)
+    summary = _summary(loaded, run, out, end_ms, took_s)
     if as_json:
         print_json(summary)
     elif to_stdout or changes or profiles:
@@ -202,7 +202,7 @@ def _progress(size: int | None) -> Iterator[Callable[[int], None] | None]:
 
 
 def _summary(
-    catalog: LoadedCatalog, run: Replay, out: _Outputs, end_ms: int | None, feed_s: float
+    catalog: LoadedCatalog, run: Replay, out: _Outputs, end_ms: int | None, took_s: float
 ) -> dict[str, object]:
     def changes(segment: str, change: bytes) -> int:
         return out.change_counts[segment.encode(), change]
@@ -225,8 +225,8 @@ def _summary(
             }
             for name in catalog.segments
         },
-        "seconds": round(feed_s, 3),
-        "events_per_second": round(run.records / feed_s) if feed_s > 0 else None,
+        "seconds": round(took_s, 3),
+        "events_per_second": round(run.records / took_s) if took_s > 0 else None,
     }
 
 

@@ -1,7 +1,8 @@
 """Sends the shop's traffic at the pace of the demo's clock, and reads back what comes of it: three threads.
 
-The past goes out as fast as Kafka takes it, each record stamped with its own time. Then the shop opens: its clock starts,
-and events go out when they happen. What the worker computes follows from the shop's seed alone, however slow the machine.
+The past goes out as fast as Kafka takes it, each record stamped with its log time in the shop. Then the shop opens: its
+clock starts, and events go out when they happen. What the worker computes follows from the shop's seed alone, however
+slow the machine is.
 """
 
 from __future__ import annotations

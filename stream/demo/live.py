@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
@@ -21,14 +23,18 @@ __all__ = ["LinesView", "Moment", "TerminalView", "View", "new_view"]
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _KIND_STYLES: Final = {"demographic": "magenta", "value": "yellow", "behaviour": "cyan", "interest": "green"}
 _LINE_EVERY_S: Final = 5.0
-_NARROW: Final = 112  # columns; below, the Chinese titles and the kind are left out
-_FRAMES_A_SECOND: Final = 4
+_KEPT_LINES: Final = 100
+_WIDE: Final = 130  # columns; below, the Chinese titles are left out
+_NARROW: Final = 100  # below, what else can be missed
+_CHINESE_CELLS: Final = 20
+_BY_TIME: Final = "◷"
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What a view shows of one moment. `now_s`: a monotonic clock's. `left_s` None: the live part has not begun;
-    `speed` None: neither has the shop's clock."""
+    `speed` None: neither has the shop's clock.
+    """
 
     snapshot: Snapshot
     now_s: float
@@ -114,6 +120,7 @@ class TerminalView:
         self._labels = labels
         self._console = console
         self._live = Live(console=console, screen=True, auto_refresh=False, transient=True)
+        self._shown: deque[SeenChange] = deque(maxlen=_KEPT_LINES)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -124,16 +131,25 @@ class TerminalView:
 
     def show(self, moment: Moment) -> None:
         """Draw the moment."""
+        self._pick(moment.snapshot)
         self._live.update(self.picture(moment), refresh=True)
+
+    def _pick(self, snapshot: Snapshot) -> None:
+        """Of hundreds of changes a second take those that a reader can follow: the newest by an event, and by time."""
+        for by_time in (False, True):
+            newest = next((change for change in reversed(snapshot.last) if change.by_time is by_time), None)
+            if newest is not None and newest not in self._shown:
+                self._shown.append(newest)
 
     def picture(self, moment: Moment) -> RenderableType:
         """The whole screen."""
-        wide = self._console.width >= _NARROW
         rows = max(self._console.height - 8, 4)
+        narrow = self._console.width < _NARROW
         body = Layout()
-        segments = Panel(self._segments(moment.snapshot, rows - 1, wide=wide), title="Segments", border_style="dim")
-        changes = Panel(self._changes(moment.snapshot, rows), title="Last changes", border_style="dim")
-        body.split_row(Layout(segments, ratio=6 if wide else 5), Layout(changes, ratio=5))
+        segments = Panel(self._segments(moment.snapshot, rows - 1), title="Segments", border_style="dim")
+        title = f"Changes ({_BY_TIME} by time alone)"
+        changes = Panel(self._changes(rows, narrow=narrow), title=title, border_style="dim")
+        body.split_row(Layout(segments, ratio=6 if narrow else 7), Layout(changes, ratio=5))
         picture = Layout()
         picture.split_column(Layout(self._head(moment), size=6), body)
         return picture
@@ -148,17 +164,15 @@ class TerminalView:
         if moment.left_s is None:
             title.append(f"   {moment.stage} …", "yellow")
         else:
-            title.append(f"   {moment.left_s:.0f} s left (Ctrl-C ends)", "dim")
+            title.append(f"   {moment.left_s:.0f} s left", "dim")
         numbers = Table.grid(padding=(0, 3))
         numbers.add_row(
             Text.assemble(("events/s ", "dim"), (f"{snapshot.event_rate:>6,.0f} ", "bold"), self._curve(snapshot)),
             Text.assemble(("event to change ", "dim"), (_latency(snapshot.recent_s), "bold green")),
         )
-        by_time = f"{snapshot.live_by_time:,} of {snapshot.live_changes:,} by time alone"
+        by_time = f"{snapshot.live_by_time:,} of {snapshot.live_changes:,} by time"
         numbers.add_row(
-            Text.assemble(
-                ("events ", "dim"), f"{snapshot.sent:,} ", (f"({snapshot.past:,} of them the shop's past)", "dim")
-            ),
+            Text.assemble(("events ", "dim"), f"{snapshot.sent:,} ", (f"({snapshot.past:,} past)", "dim")),
             Text.assemble(("changes/s ", "dim"), f"{snapshot.change_rate:,.0f}  ", (by_time, "yellow")),
         )
         letters = ", ".join(f"{reason} {count}" for reason, count in sorted(snapshot.dead_letters.items()))
@@ -169,20 +183,21 @@ class TerminalView:
 
     def _curve(self, snapshot: Snapshot) -> Text:
         """The rate of the last seconds as little bars: night and day of the shop."""
-        rates = snapshot.event_rates[-24:]
+        rates = snapshot.event_rates[-24 if self._console.width >= _NARROW else -8 :]
         top = max(rates, default=0.0) or 1.0
         return Text("".join(_BARS[round(rate / top * (len(_BARS) - 1))] for rate in rates), style="blue")
 
-    def _segments(self, snapshot: Snapshot, rows: int, *, wide: bool) -> Table:
+    def _segments(self, snapshot: Snapshot, rows: int) -> Table:
+        wide, narrow = self._console.width >= _WIDE, self._console.width < _NARROW
         names = list(self._labels.segments)
         if len(names) > rows:  # the ones that move, in catalog order
             kept = sorted(names, key=lambda name: snapshot.moves.get(name, Moves()).total, reverse=True)[:rows]
             names = [name for name in names if name in kept]
-        table = Table(box=None, expand=True, padding=(0, 1), show_edge=False, header_style="dim")
+        table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
         if wide:
-            table.add_column("", no_wrap=True)
+            table.add_column("", no_wrap=True, max_width=_CHINESE_CELLS)
         table.add_column("", no_wrap=True, ratio=1)
-        for heading in ("members", "in", "out", "by time"):
+        for heading in ("members", "in", "out") if narrow else ("members", "in", "out", f"{_BY_TIME} time"):
             table.add_column(heading, justify="right", no_wrap=True)
         for name in names:
             label, moves = self._labels.segments[name], snapshot.moves.get(name, Moves())
@@ -195,22 +210,24 @@ class TerminalView:
                 _count(moves.exited, "red"),
                 _count(by_time, "yellow"),
             ]
-            table.add_row(*cells)
+            table.add_row(*(cells[:-1] if narrow else cells))
         return table
 
-    def _changes(self, snapshot: Snapshot, rows: int) -> Table:
-        table = Table(box=None, expand=True, padding=(0, 1), show_edge=False, show_header=False)
+    def _changes(self, rows: int, *, narrow: bool) -> Table:
+        table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_edge=False, show_header=False)
+        table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, ratio=1)
-        for change in reversed(snapshot.last[-rows:]):
+        for change in itertools.islice(reversed(self._shown), rows):
             style = "bold yellow" if change.by_time else ""
             table.add_row(
-                Text(self._labels.moment(change.at_ms)[-5:], style=style or "dim"),
-                Text(_fitted(change.user, 16), style=style),
+                Text("" if narrow else self._labels.moment(change.at_ms)[-5:], style=style or "dim"),
+                Text(_BY_TIME if change.by_time else " ", style=style),
+                Text(_fitted(change.user, 10 if narrow else 16), style=style),
                 Text("→" if change.entered else "←", style="green" if change.entered else "red"),
-                Text(self._labels.english(change.segment) + (" (time)" if change.by_time else ""), style=style),
+                Text(self._labels.english(change.segment), style=style),
             )
         return table
 

@@ -1,8 +1,8 @@
 """A shop's traffic: what its customers send, event by event, in the order in which it reaches the log.
 
 `Shop(seed=7).deliveries()` is endless, the same for the same arguments, and pure: it reads no clock and does no I/O.
-It begins with what a shop has on the day it starts with Tagstream: sign-ups and profiles of the past years, orders of
-the past year, everything of the last days. From then on it is live traffic, and new customers come.
+It begins with what a shop imports on the day it starts with Tagstream, old events all at one log time: sign-ups and
+profiles of the past years, orders of the past year. From then on it is traffic as it happens, and new customers come.
 
 Two generators take turns. NumPy decides by the hour who comes (`random` would be too slow for every customer and hour),
 `random` plays out each visit. Events are Segment's: `identify`, `page`, `track` with the e-commerce names.
@@ -49,15 +49,20 @@ class Shop:
     """The shop's size and its past.
 
     customers: how many there are at the opening.  newcomers_per_day: as a share of them.
-    detailed_days: before the opening, for how many days there is the whole clickstream, not orders alone.
+    warm_days: for how many days before the opening there is traffic; the import comes at their start.
     """
 
     seed: int = 7
     customers: int = 5_000
     opening_ms: int = OPENING_MS
     newcomers_per_day: float = 0.006
-    detailed_days: int = 7
+    warm_days: int = 7
     accidents: Accidents = field(default_factory=Accidents)
+
+    @property
+    def import_ms(self) -> int:
+        """The log time of the imported past."""
+        return self.opening_ms - self.warm_days * DAY_MS
 
     def deliveries(self) -> Iterator[Delivery]:
         """Everything from the first sign-up on, without end, ordered by `at_ms`."""
@@ -81,15 +86,13 @@ class _Traffic:
 
     def run(self) -> Iterator[Delivery]:
         shop = self._shop
-        detailed_from_ms = shop.opening_ms - shop.detailed_days * DAY_MS
         self._population.settle(shop.customers, shop.opening_ms)
         self._sign_ups(self._population.customers)
-        for day_ms in range(shop.opening_ms - _HISTORY_DAYS * DAY_MS, detailed_from_ms, DAY_MS):
+        for day_ms in range(shop.opening_ms - _HISTORY_DAYS * DAY_MS, shop.import_ms, DAY_MS):
             self._orders_of(day_ms)
-            yield from self._arrived(day_ms + DAY_MS)
-        hour_ms = detailed_from_ms
+        hour_ms = shop.import_ms
         while True:
-            if (hour_ms - detailed_from_ms) % DAY_MS == 0 and hour_ms >= shop.opening_ms:
+            if hour_ms >= shop.opening_ms and (hour_ms - shop.opening_ms) % DAY_MS == 0:
                 self._newcomers(hour_ms)
             self._sessions_of(hour_ms)
             hour_ms += HOUR_MS
@@ -98,7 +101,7 @@ class _Traffic:
     def _sign_ups(self, customers: list[Customer]) -> None:
         for customer in customers:
             for at_ms, value in self._visits.sign_up(customer):
-                self._pending.append(Delivery(at_ms, customer.user, value))
+                self._pending.append(Delivery(max(at_ms, self._shop.import_ms), customer.user, value))
 
     def _newcomers(self, day_ms: int) -> None:
         count = int(self._numbers.poisson(self._shop.customers * self._shop.newcomers_per_day))
@@ -108,15 +111,17 @@ class _Traffic:
             self._send(customer, self._visits.first_visit(customer))
 
     def _orders_of(self, day_ms: int) -> None:
-        """What an export of old orders has: no clicks. Sessions in detail begin later."""
+        """Old orders, without the clicks that led to them: the shop has kept no more."""
         population = self._population
         busy = _season(day_ms + DAY_MS // 2) * self._weekdays[population.persona, _weekday(day_ms)]
         expected = population.sessions_per_day(day_ms) * busy * self._orders[population.persona]
         for place in np.repeat(np.arange(len(expected)), self._numbers.poisson(expected)).tolist():
             customer = population.customers[place]
             hour = self._draw.choices(range(24), customer.persona.rhythm.hours)[0]
-            at_ms = day_ms + (hour * HOUR_MS - _ZONE_MS) % DAY_MS + self._draw.randrange(HOUR_MS)
-            self._pending.append(Delivery(at_ms, customer.user, self._visits.past_order(customer, at_ms)))
+            # A day begins at midnight in the shop, as the opening does.
+            at_ms = day_ms + hour * HOUR_MS + self._draw.randrange(HOUR_MS)
+            order = self._visits.past_order(customer, at_ms)
+            self._pending.append(Delivery(self._shop.import_ms, customer.user, order))
 
     def _sessions_of(self, hour_ms: int) -> None:
         population = self._population

@@ -35,10 +35,8 @@ def print_summary(run: Run, labels: Labels, console: Console) -> None:
     """Print it: what happened, the segments, what time alone has done, what to try next."""
     console.print()
     console.print(Text("What has just happened", style="bold"))
-    facts = Table.grid(padding=(0, 2))
     for name, text in _facts(run, labels):
-        facts.add_row(Text(f"  {name}", style="dim"), Text(text))
-    console.print(facts)
+        console.print(Text.assemble((f"  {name:<16}", "dim"), text), soft_wrap=True)
     console.print()
     console.print(Text("Segments", style="bold"), Text("(in and out during the live part)", style="dim"))
     console.print(_segments(run.snapshot, labels))
@@ -46,7 +44,7 @@ def print_summary(run: Run, labels: Labels, console: Console) -> None:
     if examples:
         console.print()
         console.print(
-            Text("Time alone did this", style="bold"), Text("no event came, and each moment is exact", style="dim")
+            Text("Time alone did this", style="bold"), Text("(no event came, and each moment is exact)", style="dim")
         )
         for change in examples:
             console.print(Text(f"  {_story(change, labels)}"), soft_wrap=True)

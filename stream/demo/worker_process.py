@@ -1,7 +1,7 @@
 """The demo's worker, in a process of its own: `python -m stream.demo.worker_process`, started by `stream.demo.run`.
 
-`tagstream worker` reads its settings itself; the demo's may be neither in the environment nor in a file, so they come on
-standard input, a line of JSON each:
+`tagstream worker` reads its settings itself; the demo's may be neither in the environment nor in a file, so its orders
+come on standard input, two lines:
 
 1. what to work with: settings, addresses and the catalog's text. The engine is loaded, and compiled if need be; a line
    on standard output says that this is done. (Meanwhile the shop's past is being sent.)

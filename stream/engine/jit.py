@@ -1,7 +1,7 @@
 """Numba as the engine uses it: compiled once per installation, cached on disk, IEEE arithmetic, nothing reordered.
 
 Numba's cache notices a change of the file a function stands in, but not of the files it calls into. So the cache lies
-in a folder named by a digest of all the engine's sources; `NUMBA_CACHE_DIR`, where set, is left as it is.
+in a folder named by a digest of all the sources that it is made of; `NUMBA_CACHE_DIR`, where set, is left as it is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TypeVar, cast
 
 import numba
 
+from rules import tables
+
 __all__ = ["jit"]
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -21,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 def _cache_folder() -> Path:
     digest = hashlib.sha256(f"{numba.__version__}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in [Path(tables.__file__), *sorted(Path(__file__).parent.glob("*.py"))]:
         digest.update(source.read_bytes())
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "tagstream" / f"numba-{digest.hexdigest()[:16]}"

@@ -10,13 +10,23 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from stream.errors import ConfigurationError, TagstreamError
 from stream.worker.errors import unavailable
 
-__all__ = ["client_options", "error_of", "headers_of", "kafka_error"]
+__all__ = ["GROUP_REFUSES", "client_options", "error_of", "headers_of", "kafka_error"]
 
 log = logging.getLogger("tagstream.kafka")
 
 RETRY_BACKOFF_MS: Final = 20
 """librdkafka's default of 100 makes every transaction 114 ms long: the coordinator answers CONCURRENT_TRANSACTIONS
 while the last one closes, and the client waits so long before it asks again (measured on Apache Kafka 4.1)."""
+
+GROUP_REFUSES: Final = frozenset(
+    {
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.UNKNOWN_MEMBER_ID,
+    }
+)
+"""What the coordinator says to offsets of a member that isn't one any more, or not of this generation."""
 
 _RECONNECT_MAX_MS: Final = 1_000
 _REFUSED: Final = frozenset(

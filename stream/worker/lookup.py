@@ -1,7 +1,7 @@
-"""What is to be known of the events topic and the group before a partition can run: K, the log's bounds, the topic's id.
+"""What is to be known of topic and group before a partition can run: K, the log's bounds, the topic's id.
 
-Asked by an admin client, so from any thread: librdkafka's consumer, asked for committed offsets by one thread while another
-polls it, now and then never answers (seen with confluent-kafka 2.16).
+Asked by an admin client, so from any thread: librdkafka's consumer, asked for committed offsets by one thread while
+another polls it, now and then never answers (seen with confluent-kafka 2.16).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined]  # it is public, says its text
 
 from stream.clock import Clock
 from stream.worker.kafka_clients import client_options, error_of, kafka_error
@@ -28,6 +29,8 @@ __all__ = ["Lookup", "TopicFacts", "group_of"]
 
 _CALL_S: Final = 5.0
 _ASK_AGAIN_S: Final = 0.05
+_BEGINNING: Final = _OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the client's own types lack it
+_END: Final = _OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 def group_of(app: str) -> str:
@@ -72,8 +75,7 @@ class Lookup:
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """Where the log begins, and the offset after its end."""
-        low = self._offset(partition, OffsetSpec.earliest())
-        return low, self._offset(partition, OffsetSpec.latest())
+        return self._offset(partition, _BEGINNING), self._offset(partition, _END)
 
     def facts(self) -> TopicFacts:
         """The topic's id and number of partitions."""
@@ -89,7 +91,7 @@ class Lookup:
             raise KafkaException(found.error)
         return None if found.offset < 0 else Committed.parse(found.offset, found.metadata)
 
-    def _offset(self, partition: int, which: OffsetSpec) -> int:
+    def _offset(self, partition: int, which: _OffsetSpec) -> int:
         place = TopicPartition(self._topic, partition)
         answer = self._admin.list_offsets(
             {place: which}, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_CALL_S

@@ -19,7 +19,6 @@ from stream.worker.outbox import Outgoing, decode_outbox
 from stream.worker.position import Committed, Position, decode_position
 from stream.worker.published import PublishedTopics, ReplayGuard, load_guard, missing
 from stream.worker.sink import Publication, Sink
-
 from stream.worker.steps import committed_of
 from stream.worker.store import Store, Taken
 
@@ -146,8 +145,8 @@ class Acquirer:
         if taken is None:
             raise PauseError(
                 "redis_lost",
-                f"Redis has no position of partition {partition}, though offset {committed and committed.offset} of it is "
-                f"committed; and the log begins at {low} only.",
+                f"Redis has no position of partition {partition}, though its offset "
+                f"{committed and committed.offset} is committed, and the log begins at {low} only.",
                 remedy=f"Check that TAGSTREAM_REDIS is the right Redis. {REBUILD}",
             )
         return taken

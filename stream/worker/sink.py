@@ -16,8 +16,9 @@ from typing import Any, Final, Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream.clock import Clock
-from stream.worker.errors import DoubtError, SharedNameError
-from stream.worker.kafka_clients import client_options, error_of, kafka_error
+from stream.errors import UnavailableError
+from stream.worker.errors import DoubtError, FencedError, SharedNameError
+from stream.worker.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.outbox import Outgoing
 from stream.worker.position import Committed
 
@@ -79,7 +80,7 @@ class Sink(Protocol):
     """Where steps are published. `stand` may be called by any thread, the rest by the one that polls the source."""
 
     published: dict[str, dict[int, int]]
-    """By topic (its kind) and partition, the offset after the last message that this sink knows to be there."""
+    """By kind of topic and partition, the offset after the last message that this sink knows to be there."""
 
     @property
     def standing(self) -> bool:
@@ -87,14 +88,14 @@ class Sink(Protocol):
         ...
 
     def stand(self) -> None:
-        """Make a producer if there is none, and end what the last one of its name left open. Raises UnavailableError."""
+        """Make a producer if there is none, end what the last of its name left open. Raises UnavailableError."""
         ...
 
     def publish(self, publications: Sequence[Publication], membership: bytes) -> None:
         """Publish all and commit their offsets; returns when it is certain. Not idempotent.
 
         membership: of the group, as it was before the steps were computed.
-        Raises DoubtError (of it UnavailableError's sentence in the text): acquire these partitions again.
+        Raises DoubtError, for whatever reason: acquire these partitions again.
         """
         ...
 
@@ -192,6 +193,11 @@ class _Producing:
                 f"Kafka at {self._options.brokers} doesn't take a step's messages: {error.str()}.",
                 remedy="`tagstream topics` says what is wrong with the topics.",
             )
+        if error.code() in GROUP_REFUSES:
+            return FencedError(
+                "The workers' group was rearranged while a step was being published.",
+                remedy="It is taken back; whoever owns the partitions now acquires them.",
+            )
         cause = kafka_error(error, self._options.brokers)
         return DoubtError(cause.message, remedy=cause.remedy)
 
@@ -222,7 +228,10 @@ class PlainSink(_Producing):
             raise self._doubt(exception) from exception
         self._learn(deliveries)
         # A commit that the group refuses takes nothing back: what is sent is sent, and K says less than is true.
-        self._commit({publication.partition: publication.committed for publication in publications})
+        try:
+            self._commit({publication.partition: publication.committed for publication in publications})
+        except UnavailableError as error:
+            raise DoubtError(error.message, remedy=error.remedy) from error
 
 
 class TransactionalSink(_Producing):

@@ -22,7 +22,7 @@ from confluent_kafka import (
 
 from stream.errors import UnavailableError
 from stream.worker.errors import DoubtError, PauseError
-from stream.worker.kafka_clients import client_options, error_of, kafka_error
+from stream.worker.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.lookup import group_of
 from stream.worker.position import Committed
 
@@ -34,6 +34,7 @@ _FETCH_WAIT_MS: Final = 10  # a consumer crawls when some partitions are empty a
 _FETCH_BACKOFF_MS: Final = 10  # librdkafka's default of 1 s stalls a consumer whose queue was full once
 _QUEUE_KIB: Final = 32 * 1024
 _METADATA_MS: Final = 30_000
+_NOT_COMMITTED: Final = frozenset({KafkaError._STATE, KafkaError._NO_OFFSET})  # noqa: SLF001
 _OUT_OF_RANGE: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001
 
 
@@ -77,7 +78,7 @@ class Source:
             {
                 **client,
                 "group.id": group_of(options.app),
-                # Cooperative: partitions that stay are not interrupted. The embedded broker knows eager rebalances only.
+                # Cooperative: partitions that stay are not interrupted. The embedded broker knows eager ones only.
                 "partition.assignment.strategy": "range" if options.embedded else "cooperative-sticky",
                 "session.timeout.ms": options.session_timeout_ms,
                 "heartbeat.interval.ms": max(options.session_timeout_ms // 5, 200),
@@ -188,7 +189,7 @@ class Source:
             answers = self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as exception:
             error = error_of(exception)
-            if isinstance(kafka_error(error, ""), UnavailableError) and not _is_groups_no(error):
+            if error.code() not in GROUP_REFUSES and error.code() not in _NOT_COMMITTED:
                 raise kafka_error(error, self._options.brokers) from exception
             log.info("offsets are not committed: %s", error.str())
             return False
@@ -216,17 +217,6 @@ class Source:
 
     def _revoked(self, consumer: Any, places: list[TopicPartition]) -> None:  # noqa: ARG002  # the client's signature
         self._on_revoked([place.partition for place in places])
-
-
-def _is_groups_no(error: KafkaError) -> bool:
-    return error.code() in {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError._STATE,  # noqa: SLF001
-        KafkaError._NO_OFFSET,  # noqa: SLF001
-    }
 
 
 def _log_error(error: KafkaError) -> None:

@@ -45,3 +45,20 @@ def test_decisions_are_numbered_without_repeats() -> None:
     numbers = [path.name.split("-")[0] for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
     assert numbers == sorted(set(numbers))
     assert all(re.fullmatch(r"\d{4}", number) for number in numbers)
+
+
+def test_functions_and_classes_that_are_named_with_their_file_exist() -> None:
+    named = [
+        (name, file)
+        for page in PAGES
+        for name, file in re.findall(
+            r"`([A-Za-z_.]+)`\s+(?:\(|in\s+)`([\w/]+\.py)`", without_code(page.read_text(encoding="utf-8"))
+        )
+    ]
+    missing = []
+    for name, file in named:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        if not all(re.search(rf"(?:def|class) {part}\b", text) for part in name.split(".")):
+            missing.append((name, file))
+    assert missing == []
+    assert len(named) > 20

@@ -15,7 +15,7 @@ from stream.settings import Settings
 from stream.worker.lookup import Lookup
 from stream.worker.position import decode_position
 from stream.worker.redis_store import RedisStore
-from tests.faults.log_fold import Fold, fold, read_topic
+from tests.faults.log_fold import Fold, fold, headers_of, read_topic
 
 FAR_MS = 2**61
 
@@ -76,7 +76,7 @@ def ids_of(values: Iterable[bytes]) -> list[str]:
 def assert_equal_to_folds(
     folds: dict[int, Fold], settings: Settings, addresses: Addresses, isolation: str, *, repeats: bool
 ) -> None:
-    """The published changes, repeats dropped by id, are the folds', byte for byte, gapless per user; so are the rest."""
+    """The published changes, repeats dropped by id, are the folds' to the byte, gapless per user; so is the rest."""
     published = list(messages_of(read_topic(addresses.kafka, settings.segment_changes_topic, isolation=isolation)))
     changes: dict[str, bytes] = {}
     versions: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -96,7 +96,8 @@ def assert_equal_to_folds(
     found = {letter["id"]: letter["reason"] for letter in (json.loads(m.value() or b"") for m in letters)}
     assert found == {letter_id: reason for each in folds.values() for letter_id, reason in each.dead_letters.items()}
     log = messages_of(read_topic(addresses.kafka, settings.events_topic, isolation=isolation))
-    forwards = [dict(message.headers() or [])["tagstream-id"].decode() for message in log if _is_forward(message)]
+    marked = [headers for headers in map(headers_of, log) if headers.get("tagstream") == b"forward"]
+    forwards = [headers["tagstream-id"].decode() for headers in marked]
     assert set(forwards) == set().union(*(each.forwards for each in folds.values()))
     if not repeats:
         assert _repeated(ids_of(message.value() or b"" for message in published)) == []
@@ -120,10 +121,6 @@ def assert_state_is_the_folds(folds: dict[int, Fold], settings: Settings, addres
 
 def _by_id(folded: Fold) -> Iterable[tuple[str, bytes]]:
     return zip(ids_of(folded.changes), folded.changes, strict=True)
-
-
-def _is_forward(message: Message) -> bool:
-    return dict(message.headers() or []).get("tagstream") == b"forward"
 
 
 def _repeated(ids: list[str]) -> list[str]:

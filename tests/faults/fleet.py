@@ -27,11 +27,13 @@ class Fleet:
 
     def __init__(self, folder: Path, settings: Settings, addresses: Addresses, catalog: Path) -> None:
         self.folder = folder
-        self._job = json.dumps({
-            "settings": settings.model_dump(mode="json"),
-            "addresses": [addresses.kafka, addresses.redis, addresses.embedded],
-            "catalog": str(catalog),
-        })
+        self._job = json.dumps(
+            {
+                "settings": settings.model_dump(mode="json"),
+                "addresses": [addresses.kafka, addresses.redis, addresses.embedded],
+                "catalog": str(catalog),
+            }
+        )
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, worker: int) -> None:
@@ -80,9 +82,8 @@ class Fleet:
 
 def main(job: str) -> None:
     """One worker, until SIGTERM."""
-    import logging
-
     import faulthandler
+    import logging
 
     faulthandler.register(signal.SIGUSR1)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {os.getpid()} %(name)s %(message)s")

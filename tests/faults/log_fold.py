@@ -12,7 +12,7 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from rules.catalog import Catalog
-from stream.engine import NEVER_MS, Engine, Records
+from stream.engine import NEVER_MS, Engine, Records, StepResult
 from tagstream.ids import dead_letter_id, forward_id
 
 HOUR_MS = 3_600_000
@@ -20,14 +20,16 @@ HOUR_MS = 3_600_000
 
 def read_topic(brokers: str, topic: str, *, isolation: str) -> dict[int, list[Message]]:
     """All messages of a topic by partition, in log order."""
-    consumer = Consumer({
-        "bootstrap.servers": brokers,
-        "group.id": "fold",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-        "isolation.level": isolation,
-    })
+    consumer = Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": "fold",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "isolation.level": isolation,
+        }
+    )
     try:
         partitions = set(consumer.list_topics(topic, 10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
@@ -64,7 +66,8 @@ def fold(
     folded = Fold()
     due: dict[str, int] = {}
     watermark_ms = 0
-    for records, watermark_ms in _batches(messages, grace_ms):
+    for records, reached_ms in _batches(messages, grace_ms):
+        watermark_ms = reached_ms
         batch = engine.decode(records)
         engine.load(batch.cold, [folded.rows.get(user) for user in batch.cold])
         start = 0
@@ -82,10 +85,7 @@ def fold(
     return folded
 
 
-def _keep(folded: Fold, due: dict[str, int], result: object) -> None:
-    from stream.engine import StepResult
-
-    assert isinstance(result, StepResult)
+def _keep(folded: Fold, due: dict[str, int], result: StepResult) -> None:
     folded.changes += [change.value for change in result.changes]
     folded.rows.update(result.rows)
     for segment, change in result.sizes.items():
@@ -104,7 +104,7 @@ def _batches(messages: list[Message], grace_ms: int, size: int = 1_000) -> Itera
     for message in messages:
         time_ms = message.timestamp()[1]
         greatest_ms = max(greatest_ms, time_ms)
-        headers = _headers(message)
+        headers = headers_of(message)
         mark = headers.get("tagstream")
         if mark == b"tick":
             assert (message.key(), message.value()) == (None, None)
@@ -131,7 +131,7 @@ def _records(kept: list[tuple[Message, int, bool]]) -> Records:
     )
 
 
-def _headers(message: Message) -> Mapping[str, bytes]:
+def headers_of(message: Message) -> Mapping[str, bytes]:
     headers = message.headers() or []
     assert isinstance(headers, list)
     return {name: value for name, value in headers if isinstance(value, bytes)}

@@ -1,4 +1,4 @@
-"""Two workers share the partitions and are killed at random moments under load. Nothing is lost, nothing happens twice."""
+"""Two workers share the partitions and are killed at random moments under load: nothing is lost, nothing doubled."""
 
 from __future__ import annotations
 

@@ -31,12 +31,14 @@ class Traffic:
 
     def __init__(self, brokers: str, topic: str, partitions: int, *, seed: int, rate: int, users: int = 300) -> None:
         self._random = random.Random(seed)
-        self._producer = Producer({
-            "bootstrap.servers": brokers,
-            "partitioner": "murmur2_random",
-            "enable.idempotence": True,
-            "linger.ms": 2,
-        })
+        self._producer = Producer(
+            {
+                "bootstrap.servers": brokers,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "linger.ms": 2,
+            }
+        )
         self._topic = topic
         self._partitions = partitions
         self._rate = rate
@@ -69,10 +71,10 @@ class Traffic:
         value = json.dumps(self._event(user)).encode()
         if draw() < 0.01:
             value = self._random.choice([value[:-5], b"\xff", b"[]", b"{}", b""])
-        misplaced = {"partition": self._random.randrange(self._partitions)} if draw() < 0.01 else {}
+        partition = self._random.randrange(self._partitions) if draw() < 0.01 else -1  # -1: where the user belongs
         now_ms = self._clock.now_ms()
         for _ in range(2 if draw() < 0.02 else 1):
-            self._producer.produce(self._topic, value, key=user, timestamp=now_ms, **misplaced)
+            self._producer.produce(self._topic, value, key=user, timestamp=now_ms, partition=partition)
             self.sent += 1
 
     def _event(self, user: str) -> dict[str, object]:
@@ -84,7 +86,11 @@ class Traffic:
         }
         kind = self._random.random()
         if kind < 0.3:
-            event |= {"type": "track", "event": "Order Completed", "properties": {"revenue": self._random.randrange(50)}}
+            event |= {
+                "type": "track",
+                "event": "Order Completed",
+                "properties": {"revenue": self._random.randrange(50)},
+            }
         elif kind < 0.9:
             event |= {"type": "track", "event": "Product Viewed", "properties": {}}
         else:

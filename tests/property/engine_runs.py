@@ -112,11 +112,13 @@ class EngineRun:
             else:
                 self.due_ms[user] = due_ms
         self.sizes.update(result.sizes)
-        for segment, users in result.left.items():
-            self.members.setdefault(segment, set()).difference_update(users)
-        for segment, users in result.entered.items():
-            assert not set(users) & set(result.left.get(segment, []))
-            self.members.setdefault(segment, set()).update(users)
+        for segment in {*result.entered, *result.left}:
+            entered, left = Counter(result.entered.get(segment)), Counter(result.left.get(segment))
+            members = self.members.setdefault(segment, set())
+            assert members.isdisjoint(entered - left)
+            assert members.issuperset(left - entered)
+            members.update(entered - left)
+            members.difference_update(left - entered)
         self.accepted += result.accepted
         self.duplicates += result.duplicates
 
