@@ -1,7 +1,8 @@
 """(c) From an event to the change that it brings, as a subscriber sees it: the whole way, on the embedded stack.
 
-Events are sent at an even pace by librdkafka; `tagstream.Subscriber` hands out the changes. A change whose cause is an
-event names that event's place in the log, so each is matched with the moment at which its event was sent.
+Events are sent at an even pace by librdkafka, with its default linger of 5 ms, which counts; `tagstream.Subscriber`
+hands out the changes. A change whose cause is an event names that event's place in the log, so each is matched with the
+moment at which its event was sent.
 """
 
 from __future__ import annotations

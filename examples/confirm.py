@@ -5,7 +5,8 @@
     python examples/confirm.py cdnow changes.jsonl
 
 It shares nothing with Tagstream: it reads the original data, not the converted events, and says in pandas what the
-catalogs say. Every change is compared: who, which segment, in or out, the exact millisecond, by an event or by time.
+catalogs say. Every change is compared: who, which segment, in or out, the exact millisecond, by an event or by time,
+and how long the member had been one.
 
 How it works. Between two moments nothing changes, where the moments of a user are the events and all times at which a
 window lets an event go or a `since` reaches a limit. So it lays out all moments of all users as rows, computes every
@@ -26,8 +27,8 @@ __all__ = ["CHANGE", "confirm_cdnow", "confirm_shop", "main", "read_changes"]
 
 HERE = Path(__file__).resolve().parent
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-CHANGE = ["user", "segment", "change", "at", "cause"]
-"""The columns of a table of changes; `at` in ms since 1970."""
+CHANGE = ["user", "segment", "change", "at", "cause", "stayed"]
+"""The columns of a table of changes; `at` in ms since 1970, `stayed` in ms, -1 for an entry."""
 
 
 def _milliseconds(moments: pd.Series) -> pd.Series:
@@ -77,7 +78,7 @@ class Moments:
         """The sum of `weight` over such events in the window."""
         going = pd.DataFrame({"user": self.log["user"], "at": _leaves(self.log, window)})
         going["gone"] = (mask * weight).astype("int64")
-        going = going.groupby(["user", "at"], as_index=False)["gone"].sum()
+        going = going.groupby(["user", "at"], as_index=False).agg({"gone": "sum"})
         gone = self.rows.merge(going, on=["user", "at"], how="left")["gone"]
         gone = gone.where(self.rows["event"] == 0, 0).fillna(0).astype("int64")
         return self.ever(mask, weight) - gone.groupby(self.rows["user"]).cumsum()
@@ -100,7 +101,7 @@ class Moments:
         """Entries and exits of one segment. leave: what ends a membership; without it, that `when` is not so."""
         enters = when if leave is None else when & ~leave
         leaves = ~when if leave is None else leave
-        found: list[tuple[str, str, str, int, str]] = []
+        found: list[tuple[str, str, str, int, str, int]] = []
         user, entered, left_before, last_at = "", -1, False, -1
 
         def end_of_stay(before: int, *, inclusive: bool) -> None:
@@ -108,7 +109,7 @@ class Moments:
             nonlocal entered
             end = entered + stay
             if entered >= 0 and left_before and last_at < end and (end < before or (inclusive and end == before)):
-                found.append((user, name, "exited", end, "time"))
+                found.append((user, name, "exited", end, "time", stay))
                 entered = -1
 
         columns = (self.rows["user"], self.rows["at"], self.rows["event"], enters, leaves)
@@ -119,10 +120,10 @@ class Moments:
             end_of_stay(at, inclusive=bool(event))
             cause = "event" if event else "time"
             if entered < 0 and enter:
-                found.append((user, name, "entered", at, cause))
+                found.append((user, name, "entered", at, cause, -1))
                 entered = at
             elif entered >= 0 and go and at >= entered + stay:
-                found.append((user, name, "exited", at, cause))
+                found.append((user, name, "exited", at, cause, at - entered))
                 entered = -1
             left_before, last_at = go, at
         end_of_stay(self.until, inclusive=True)
@@ -206,7 +207,8 @@ def read_changes(lines: Sequence[str]) -> pd.DataFrame:
     found = []
     for change in map(json.loads, lines):
         data, at = change["data"], int(pd.Timestamp(change["time"]).timestamp() * 1000 + 0.5)
-        found.append((data["user"], data["segment"], change["type"].rsplit(".", 1)[1], at, data["cause"]))
+        kind, stayed = change["type"].rsplit(".", 1)[1], data.get("stayed_ms", -1)
+        found.append((data["user"], data["segment"], kind, at, data["cause"], stayed))
     return pd.DataFrame(found, columns=CHANGE)
 
 
@@ -223,7 +225,8 @@ def main(arguments: Sequence[str]) -> int:
     both = expected.merge(actual, on=CHANGE, how="outer", indicator=True)
     differing = both[both["_merge"] != "both"]
     if len(differing) or len(expected) != len(actual):
-        print(differing.replace({"left_only": "pandas alone", "right_only": "replay alone"}).to_string())
+        found_by = differing["_merge"].astype(str).map({"left_only": "pandas alone", "right_only": "replay alone"})
+        print(differing.assign(_merge=found_by).to_string())
         return 1
     print(f"{len(actual):,} changes, all confirmed")
     return 0

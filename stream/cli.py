@@ -5,8 +5,10 @@ Each command lives in `stream/commands/`, which imports what is heavy only when 
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -87,8 +89,15 @@ for _panel, _commands in _PANELS.items():
 app.add_typer(topics.app, name="topics", rich_help_panel="Operate")
 
 
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as SIGTERM does by itself, but let half-written files be removed. `up`, `worker`, `demo` have their own."""
+    del frame
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """What the script `tagstream` runs. Ends the process with the command's exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="tagstream")
     except KeyboardInterrupt:  # between the parts that handle it themselves

@@ -71,8 +71,11 @@ def bootstrap_list(bootstrap: Bootstrap) -> list[str]:
     return addresses
 
 
-def make_client(kind: Callable[..., Any], **configuration: Any) -> Any:
-    """One of kafka-python's clients. One that fails to start leaves its thread and sockets behind; here it doesn't."""
+def make_client(kind: Callable[..., Any], **configuration: Any) -> tuple[Any, Callable[[], None]]:
+    """One of kafka-python's clients, and what ends its connections and thread without a word to the broker.
+
+    A client that fails to start leaves its thread and sockets behind; here it doesn't.
+    """
     connections: list[Any] = []
     connect = configuration.pop("kafka_client", KafkaNetClient)
 
@@ -80,11 +83,14 @@ def make_client(kind: Callable[..., Any], **configuration: Any) -> Any:
         connections.append(connect(**settings))
         return connections[-1]
 
-    try:
-        return kind(**configuration, kafka_client=connect_and_remember)
-    except BaseException:
+    def hang_up() -> None:
         for connection in connections:
             connection.close()
+
+    try:
+        return kind(**configuration, kafka_client=connect_and_remember), hang_up
+    except BaseException:
+        hang_up()
         raise
 
 
@@ -129,7 +135,7 @@ def ask_about_topic(
         if shared.get("proxy_url") is None:
             _wait_for_anybody(addresses, clock, deadline_s)
         left_s = max(deadline_s - clock.monotonic_s(), _SHORTEST_S)
-        admin = make_client(
+        admin, _ = make_client(
             KafkaAdminClient,
             **{**shared, "client_id": client_id, "bootstrap_servers": addresses},
             bootstrap_timeout_ms=round(left_s * 1000),

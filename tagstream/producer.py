@@ -117,7 +117,7 @@ class Producer:
             )
         delivery_timeout_ms = max(1, round(delivery_timeout_s * 1000))
         try:
-            self._kafka = make_client(
+            self._kafka, _ = make_client(
                 KafkaProducer,
                 **{
                     "metrics_enabled": False,

@@ -4,53 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import (
-    CommitFailedError,
-    IllegalGenerationError,
-    KafkaError,
-    KafkaTimeoutError,
-    RebalanceInProgressError,
-    RetriableError,
-    UnknownMemberIdError,
-)
-
 from stream.clock import Clock, SystemClock
-from tagstream.connection import Bootstrap, ask_about_topic, bootstrap_list, make_client, misconfigured
+from tagstream.connection import Bootstrap, bootstrap_list
 from tagstream.contracts.changes import SEGMENT_HEADER, Change, OtherChange, parse_change, skim_change
 from tagstream.contracts.positions import Position
-from tagstream.errors import (
-    ClientClosedError,
-    ClientConfigurationError,
-    InvalidMessageError,
-    KafkaUnavailableError,
-    SubscriptionError,
-)
-from tagstream.progress import PartitionProgress, Step
+from tagstream.errors import ClientClosedError, ClientConfigurationError, InvalidMessageError
+from tagstream.group_reader import GroupOptions, GroupReader
+from tagstream.progress import Step
 from tagstream.topics import DEFAULT_APP, SEGMENT_CHANGES, check_topic, topic_name
-from tagstream.versions import Gap, RecentVersions, VersionMemory, missed_before, next_seen
+from tagstream.versions import Gap, VersionMemory, missed_before, next_seen
 
 __all__ = ["MalformedMessage", "Subscriber", "SubscriberCounts"]
 
 _SLICE_S: Final = 0.2
 """Waiting is cut into pieces of this length, so that `stop` and Ctrl-C are heard."""
-_SERVE_EVERY_S: Final = 1.0
-"""How often the group is served while a batch is being worked through: others may be waiting to join."""
-_SESSION_TIMEOUT_S: Final = 10.0
-_EMBEDDED_SESSION_TIMEOUT_S: Final = 2.0
-_FETCH_WAIT_MS: Final = 500
-_EMBEDDED_FETCH_WAIT_MS: Final = 25
-"""Measured there: 500 gives a median of 128 ms from message to reader, 100 gives 25, 25 gives 8, 10 gives 6."""
-_CALL_TIMEOUT_MS: Final = 5_000
-_BATCH_RECORDS: Final = 500
-_WARN_AFTER_S: Final = 15.0
-_LEFT_GROUP: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 _log = logging.getLogger(__name__)
 
@@ -76,19 +48,6 @@ class SubscriberCounts:
     gaps: int = 0
     missed: int = 0
     malformed: int = 0
-
-
-class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python carries no types
-    """Notes what happened; runs in kafka-python's thread, which must not be held up, so the rest is done later."""
-
-    def __init__(self) -> None:
-        self.events: deque[tuple[bool, frozenset[int]]] = deque()
-
-    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        self.events.append((False, frozenset(each.partition for each in revoked)))
-
-    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self.events.append((True, frozenset(each.partition for each in assigned)))
 
 
 class Subscriber:
@@ -175,76 +134,39 @@ class Subscriber:
         self.topic = topic_name(app, SEGMENT_CHANGES) if topic is None else check_topic(topic)
         self.counts = SubscriberCounts()
         """What became of the records read so far."""
-        self._group = group
         self._segments = None if segments is None else frozenset([segments] if isinstance(segments, str) else segments)
-        self._start = start
         self._manual = acknowledge == "manual"
         self._max_in_flight = max_in_flight
-        self._versions = versions
-        self._recent = RecentVersions(remember_users)
         self._on_gap = on_gap if on_gap is not None else _log_gap
         self._on_malformed = on_malformed if on_malformed is not None else _log_malformed
         self._unknown_types = unknown_types
         self._idle_timeout_s = idle_timeout_s
-        self._commit_interval_s = commit_interval_s
         self._clock = clock if clock is not None else SystemClock()
-        # Guards what `done` touches: the progress of the partitions and the changes handed out.
-        self._changed = threading.Condition()
-        self._progress: dict[int, PartitionProgress] = {}
         self._handed: dict[str, tuple[int, Step]] = {}
-        self._buffer: deque[Any] = deque()
-        self._unsettled: set[int] = set()
-        self._left_at: dict[int, int] = {}
+        """Changes in the caller's hands, by id; guarded by `self._reader.changed`."""
         self._current: str | None = None
         self._stopping = threading.Event()
         self._closed = False
-        self._rebalances = _Rebalances()
-
-        self._addresses = bootstrap_list(bootstrap)
-        client_id = f"tagstream-subscriber-{app}"
-        extra = dict(options or {})
-        facts = ask_about_topic(
-            self._addresses, self.topic, timeout_s=connect_timeout_s, options=extra, client_id=client_id
+        self._reader = GroupReader(
+            bootstrap_list(bootstrap),
+            self.topic,
+            GroupOptions(
+                name=group,
+                from_latest=start == "latest",
+                isolation=isolation,
+                remember_users=remember_users,
+                commit_interval_s=commit_interval_s,
+                session_timeout_s=session_timeout_s,
+                fetch_wait_ms=fetch_wait_ms,
+                max_poll_interval_s=max_poll_interval_s,
+                connect_timeout_s=connect_timeout_s,
+                kafka=dict(options or {}),
+            ),
+            client_id=f"tagstream-subscriber-{app}",
+            clock=self._clock,
+            versions=versions,
+            on_given_up=self._give_up,
         )
-        self._embedded = facts.embedded
-        if isolation is None:
-            isolation = "read_uncommitted" if facts.embedded else "read_committed"
-        if session_timeout_s is None:
-            session_timeout_s = _EMBEDDED_SESSION_TIMEOUT_S if facts.embedded else _SESSION_TIMEOUT_S
-        if fetch_wait_ms is None:
-            fetch_wait_ms = _EMBEDDED_FETCH_WAIT_MS if facts.embedded else _FETCH_WAIT_MS
-        session_timeout_ms = round(session_timeout_s * 1000)
-        try:
-            self._kafka = make_client(
-                KafkaConsumer,
-                **{
-                    "metrics_enabled": False,
-                    "client_id": client_id,
-                    "session_timeout_ms": session_timeout_ms,
-                    "heartbeat_interval_ms": max(1, session_timeout_ms // 4),
-                    "max_poll_interval_ms": round(max_poll_interval_s * 1000),
-                    "max_poll_records": _BATCH_RECORDS,
-                    "fetch_max_wait_ms": fetch_wait_ms,
-                    "bootstrap_timeout_ms": max(1, round(connect_timeout_s * 1000)),
-                    **extra,
-                    "bootstrap_servers": self._addresses,
-                    "group_id": group,
-                    "isolation_level": isolation,
-                    "enable_auto_commit": False,
-                    # Also for a group whose place is no longer kept: what is left is read, gaps are reported.
-                    "auto_offset_reset": "earliest",
-                },
-            )
-        except KafkaTimeoutError as error:
-            raise KafkaUnavailableError(
-                f"Kafka at {', '.join(self._addresses)} stopped answering; check that the broker is running"
-            ) from error
-        except (ValueError, TypeError, AssertionError, RuntimeError, KafkaError) as error:
-            raise misconfigured(error) from error
-        self._kafka.subscribe([self.topic], listener=self._rebalances)
-        now_s = self._clock.monotonic_s()
-        self._committed_s = self._served_s = self._stable_s = now_s
-        self._warned = False
 
     def __iter__(self) -> Iterator[Change]:
         return self
@@ -264,25 +186,28 @@ class Subscriber:
         if self._closed:
             raise ClientClosedError("this subscriber is closed; make a new one")
         self._finish_current()
+        reader = self._reader
         deadline_s = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
         while not self._stopping.is_set():
-            now_s = self._clock.monotonic_s()
-            wait_s = _SLICE_S if deadline_s is None else max(0.0, min(_SLICE_S, deadline_s - now_s))
-            if self._unsettled and not self._settle():
-                self._poll(wait_s)
+            left_s = _SLICE_S if deadline_s is None else deadline_s - self._clock.monotonic_s()
+            wait_s = max(0.0, min(_SLICE_S, left_s))
+            if not reader.settle():
+                reader.fetch(wait_s)
             elif self._is_full():
-                self._wait_for_room(wait_s)
-            elif self._buffer:
-                self._keep_in_touch(now_s)
-                change = self._take() if self._buffer and not self._unsettled else None
+                reader.serve()
+                with reader.changed:
+                    reader.changed.wait_for(lambda: not self._is_full(), wait_s)
+            elif reader.records:
+                reader.keep_in_touch()
+                change = self._take() if reader.settle() and reader.records else None
                 if change is not None:
                     return change
                 continue
             else:
-                self._poll(wait_s)
-                if self._buffer:
+                reader.fetch(wait_s)
+                if reader.records:
                     continue
-            if deadline_s is not None and self._clock.monotonic_s() >= deadline_s:
+            if left_s <= 0:
                 break
         return None
 
@@ -291,12 +216,8 @@ class Subscriber:
 
         Does nothing for a change whose partition another subscriber of the group has taken over: it comes again there.
         """
-        with self._changed:
-            handed = self._handed.pop(change.id, None)
-            if handed is not None:
-                partition, step = handed
-                self._progress[partition].finish(step)
-                self._changed.notify_all()
+        with self._reader.changed:
+            self._finish(change.id)
 
     def stop(self) -> None:
         """End the iteration, from another thread or a signal handler. The change at hand is finished first."""
@@ -307,10 +228,7 @@ class Subscriber:
         if self._closed:
             return
         self._closed = True
-        try:
-            self._commit()
-        finally:
-            self._kafka.close(autocommit=False, timeout_ms=_CALL_TIMEOUT_MS)
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -325,34 +243,28 @@ class Subscriber:
     def _is_full(self) -> bool:
         return self._manual and len(self._handed) >= self._max_in_flight
 
-    def _wait_for_room(self, timeout_s: float) -> None:
-        self._serve_group()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_full(), timeout_s)
-
-    def _keep_in_touch(self, now_s: float) -> None:
-        """What must go on while a batch is being worked through."""
-        if now_s - self._served_s >= _SERVE_EVERY_S:
-            self._serve_group()
-        elif now_s - self._committed_s >= self._commit_interval_s:
-            self._commit()
+    def _finish(self, change_id: str) -> None:
+        handed = self._handed.pop(change_id, None)
+        if handed is not None:
+            self._reader.finish(*handed)
 
     def _finish_current(self) -> None:
         if self._current is not None and not self._manual:
-            with self._changed:
-                handed = self._handed.pop(self._current, None)
-                if handed is not None:
-                    self._progress[handed[0]].finish(handed[1])
+            with self._reader.changed:
+                self._finish(self._current)
         self._current = None
 
+    def _give_up(self, partitions: frozenset[int]) -> None:
+        # What is not done comes again, to whoever has the partition then.
+        self._handed = {each: at for each, at in self._handed.items() if at[0] not in partitions}
+
     def _take(self) -> Change | None:
-        """The first record of the buffer: a change to hand out, or None where it is passed over."""
-        record = self._buffer[0]
+        """The first record: a change to hand out, or None where it is passed over."""
+        record = self._reader.records[0]
         change, step = self._judge(record)
         # Only now: had a callback raised, the record would come again.
-        self._buffer.popleft()
-        with self._changed:
-            self._progress[record.partition].begin(step)
+        with self._reader.changed:
+            self._reader.begin(step)
             if change is not None:
                 self._handed[change.id] = (record.partition, step)
         if change is not None:
@@ -374,8 +286,8 @@ class Subscriber:
             self._on_malformed(MalformedMessage(position, record.key, record.value, error))
             self.counts.malformed += 1
             return None, Step(record.offset, done=True)
-        with self._changed:
-            last = self._progress[record.partition].last_seen(user)
+        with self._reader.changed:
+            last = self._reader.progress[record.partition].last_seen(user)
         seen = next_seen(last, incarnation, version)
         if seen is None:
             self.counts.repeats += 1
@@ -404,144 +316,6 @@ class Subscriber:
             if name == SEGMENT_HEADER and value is not None:
                 return value.decode(errors="replace") not in self._segments
         return False
-
-    def _poll(self, timeout_s: float) -> None:
-        # Everything done is committed first: partitions are given up only inside of `poll`.
-        self._commit()
-        try:
-            fetched = self._kafka.poll(timeout_ms=round(timeout_s * 1000))
-        except RetriableError as error:
-            _log.debug("Kafka is not answering, trying on: %s", error)
-            fetched = {}
-        except KafkaError as error:
-            raise self._refused(error) from error
-        finally:
-            self._served_s = self._clock.monotonic_s()
-            self._apply_rebalances()
-        for records in fetched.values():
-            self._buffer.extend(records)
-        self._watch_membership()
-
-    def _serve_group(self) -> None:
-        """A poll that fetches nothing: it keeps this subscriber in the group, and lets others join."""
-        assigned = self._kafka.assignment()
-        self._kafka.pause(*assigned)
-        try:
-            self._poll(0.0)
-        finally:
-            self._kafka.resume(*(assigned & self._kafka.assignment()))
-
-    def _apply_rebalances(self) -> None:
-        while self._rebalances.events:
-            assigned, partitions = self._rebalances.events.popleft()
-            with self._changed:
-                for partition in partitions:
-                    progress = self._progress.pop(partition, None)
-                    if progress is not None and progress.next_offset is not None:
-                        self._left_at[partition] = progress.next_offset
-                    if assigned:
-                        memory = self._versions
-                        if memory is None:
-                            memory = self._recent.of_partition(partition)
-                        self._progress[partition] = PartitionProgress(memory)
-                self._unsettled = self._unsettled | partitions if assigned else self._unsettled - partitions
-                # What is not done comes again, to whoever has the partition then.
-                self._handed = {id_: at for id_, at in self._handed.items() if at[0] not in partitions}
-                self._buffer = deque(record for record in self._buffer if record.partition not in partitions)
-                self._changed.notify_all()
-
-    def _settle(self) -> bool:
-        """Begin the partitions that were assigned where the group stands. False if Kafka doesn't say now.
-
-        kafka-python does not: of a partition that was here before a rebalance and is after it, it reads on behind what
-        it had fetched, which is further than what was done.
-        """
-        for partition in sorted(self._unsettled):
-            place = TopicPartition(self.topic, partition)
-            progress = self._progress[partition]
-            try:
-                committed = self._kafka.committed(place, timeout_ms=_CALL_TIMEOUT_MS)
-                if committed is not None:
-                    begin = committed
-                elif self._start == "earliest":
-                    begin = self._kafka.beginning_offsets([place], timeout_ms=_CALL_TIMEOUT_MS)[place]
-                else:
-                    begin = self._end_of(place)
-                    if begin is None:
-                        return False
-                # `seek_to_end` would do it too, but may be overtaken by a look-up of the beginning that is under way.
-                self._kafka.seek(place, begin)
-            except RetriableError as error:
-                _log.debug("Kafka does not say where the group stands, trying on: %s", error)
-                return False
-            except KafkaError as error:
-                raise self._refused(error) from error
-            self._buffer = deque(record for record in self._buffer if record.partition != partition)
-            progress.next_offset = begin
-            progress.committed = committed
-            if committed is not None:
-                left_at = self._left_at.get(partition)
-                if left_at is None or committed > left_at:
-                    # Others have read on here: to go by what was seen before would find gaps that are none.
-                    self._recent.forget(partition)
-            self._unsettled.discard(partition)
-        # The place is kept from the start: with `latest`, what comes before the first commit must not be passed over.
-        self._commit()
-        return True
-
-    def _end_of(self, place: TopicPartition) -> int | None:
-        """The offset of the next change to come; None if it takes another poll to know."""
-        if self._embedded:
-            # Asked for its end, that broker names the second record of the last batch; only fetches tell the truth.
-            highwater: int | None = self._kafka.highwater(place)
-            return highwater
-        end: int = self._kafka.end_offsets([place], timeout_ms=_CALL_TIMEOUT_MS)[place]
-        return end
-
-    def _commit(self) -> None:
-        with self._changed:
-            offsets = {partition: progress.to_commit for partition, progress in self._progress.items()}
-        told = {
-            TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "", -1)
-            for partition, offset in offsets.items()
-            if offset is not None
-        }
-        self._committed_s = self._clock.monotonic_s()
-        if not told:
-            return
-        try:
-            self._kafka.commit(told, timeout_ms=_CALL_TIMEOUT_MS)
-        except _LEFT_GROUP as error:
-            # The next poll joins again; what was done since the last commit is then read, and dropped, again.
-            _log.info("group %s is sharing out its partitions anew, so a commit came too late: %s", self._group, error)
-        except RetriableError as error:
-            _log.warning("Kafka took no commit, will try again (after a crash, changes would come again): %s", error)
-        except KafkaError as error:
-            raise self._refused(error) from error
-        else:
-            with self._changed:
-                for place, offset in told.items():
-                    self._progress[place.partition].committed = offset.offset
-
-    def _watch_membership(self) -> None:
-        """Say so when this subscriber has been without Kafka for long, and when it is back."""
-        now_s = self._clock.monotonic_s()
-        if self._kafka.group_metadata().state == "<stable>":
-            self._stable_s = now_s
-            if self._warned:
-                self._warned = False
-                _log.warning("group %s reads on", self._group)
-        elif now_s - self._stable_s > _WARN_AFTER_S and not self._warned:
-            self._warned = True
-            _log.warning(
-                "no part in group %s for %.0f s: Kafka at %s does not answer, or the group is not settling; waiting",
-                self._group,
-                now_s - self._stable_s,
-                ", ".join(self._addresses),
-            )
-
-    def _refused(self, error: KafkaError) -> SubscriptionError:
-        return SubscriptionError(f"Kafka refuses group {self._group!r} on topic {self.topic!r}: {error}")
 
 
 def _log_gap(gap: Gap) -> None:

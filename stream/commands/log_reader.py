@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,17 +42,22 @@ class LogReader:
                 consumer.seek(partition, ends[partition])
         return [ends[partition] for partition in self._partitions]
 
-    def records(self, *, from_start: bool) -> Iterator[Any]:
-        """Records of kafka-python as they come, without end; those that come together are ordered by log time."""
+    def records(self, *, from_start: bool, idle: Callable[[], None]) -> Iterator[Any]:
+        """Records of kafka-python as they come, without end; those that come together are ordered by log time.
+
+        idle: called a few times a second while nothing comes; what it raises ends the reading.
+        """
         if from_start:
             self._consumer.seek_to_beginning()
         else:
             self.ends()
-        return self._endless()
+        return self._endless(idle)
 
-    def _endless(self) -> Iterator[Any]:
+    def _endless(self, idle: Callable[[], None]) -> Iterator[Any]:
         while True:
             batches = self._consumer.poll(timeout_ms=_POLL_MS)
+            if not batches:
+                idle()
             records = [record for batch in batches.values() for record in batch]
             records.sort(key=lambda record: record.timestamp)  # across partitions; stable within each
             yield from records

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import sys
 
-__all__ = ["Sparing", "log_to_stderr", "quiet_libraries"]
+from stream.commands.output import note
 
-_LIBRARIES = ("asyncio", "kafka", "numba", "redis")
+__all__ = ["LIBRARIES", "Sparing", "log_to_stderr", "note_lost_kafka", "quiet_libraries"]
+
+LIBRARIES = ("asyncio", "kafka", "numba", "redis")
 _CHATTY = ("kafka", "tagstream.kafka")
 _EVERY_S = 10.0
 _ALIKE_CHARACTERS = 24
@@ -35,6 +37,27 @@ class Sparing(logging.Filter):
         return True
 
 
+class _LostKafka(logging.Handler):
+    """Says in a sentence, now and then, what kafka-python says in many lines."""
+
+    def __init__(self, brokers: str) -> None:
+        super().__init__(logging.ERROR)
+        self._brokers = brokers
+        self._said_s = -_EVERY_S
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.created - self._said_s >= _EVERY_S:
+            self._said_s = record.created
+            note(f"Kafka at {self._brokers} can't be reached; waiting for it. Ctrl-C ends the command.")
+
+
+def note_lost_kafka(brokers: str) -> None:
+    """For commands that read on and on: of kafka-python's log only that the connection is lost, in our own words."""
+    logger = logging.getLogger("kafka")
+    logger.handlers[:] = [_LostKafka(brokers)]
+    logger.propagate = False
+
+
 def log_to_stderr() -> None:
     """For processes that run on: what happens, from INFO up; from libraries only errors."""
     handler = logging.StreamHandler(sys.stderr)
@@ -43,11 +66,11 @@ def log_to_stderr() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for name in _LIBRARIES:
+    for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def quiet_libraries() -> None:
     """For commands that answer and leave: what they have to say is in our own sentence."""
-    for name in _LIBRARIES:
+    for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL)

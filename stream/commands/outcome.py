@@ -1,7 +1,8 @@
 """How a command ends: exit codes, and a sentence on stderr in place of a traceback.
 
 0 done; 1 what was asked for failed; 2 bad usage or bad input, nothing changed. A command that a signal ended leaves
-with 128 + the signal's number, as shells expect: 130 after Ctrl-C, 141 when the reader of its output went away.
+with 128 + the signal's number, as shells expect: 130 after Ctrl-C, 141 when the reader of its output went away, 143
+after SIGTERM.
 """
 
 from __future__ import annotations

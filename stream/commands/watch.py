@@ -9,6 +9,8 @@ import typer
 from stream.commands.output import colour, moment, note, print_json_line, print_line, span, value_text
 
 if TYPE_CHECKING:
+    from stream.embedded import Addresses
+    from stream.settings import Settings
     from tagstream import Change
 
 __all__ = ["watch"]
@@ -33,18 +35,18 @@ def watch(
     import json
 
     from stream.commands.log_reader import open_log
-    from stream.commands.logs import log_to_stderr
+    from stream.commands.logs import note_lost_kafka
     from stream.embedded import resolve_addresses
     from stream.settings import load_settings
     from tagstream import InvalidMessageError, parse_change
 
-    log_to_stderr()
     settings = load_settings()
     addresses = resolve_addresses(settings, redis_needed=False)
+    note_lost_kafka(addresses.kafka)
     wanted = None if segments is None else {segment.encode() for segment in segments}
     shown = 0
     with open_log(addresses, settings.segment_changes_topic, client=f"tagstream-watch-{settings.app}") as log:
-        records = log.records(from_start=from_start)
+        records = log.records(from_start=from_start, idle=lambda: _check_stack(settings, addresses))
         note(f"Watching {settings.segment_changes_topic} at {addresses.kafka}. Ctrl-C ends it.")
         for record in records:
             if wanted is not None and dict(record.headers).get("segment") not in wanted:
@@ -61,6 +63,17 @@ def watch(
             shown += 1
             if shown == limit:
                 return
+
+
+def _check_stack(settings: Settings, addresses: Addresses) -> None:
+    """Raise UnavailableError if the embedded stack has ended: it will not come back at that address."""
+    from stream.embedded import find_stack
+    from stream.errors import UnavailableError
+
+    if addresses.embedded and find_stack(settings) != addresses:
+        raise UnavailableError(
+            "The embedded stack has ended.", remedy="Start one with `tagstream up`, then watch again."
+        )
 
 
 def _line(change: Change) -> str:

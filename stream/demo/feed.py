@@ -90,12 +90,6 @@ class Feed:
         self._shop_clock = shop_clock
         self._opened.set()
 
-    def close_shop(self) -> None:
-        """No more events; those sent are delivered first. Blocks. The readers go on."""
-        self._no_more.set()
-        self._opened.set()
-        self._threads["shop"].join(_JOIN_S)
-
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()

@@ -4,7 +4,7 @@
 2. A worker process starts and loads its engine; meanwhile the shop's past is sent, as fast as Kafka takes it.
 3. The shop opens: its clock starts, and the worker gets it. It works through the past as fast as it can.
 4. Once changes follow their events within a second, the live part begins and lasts for `for_s` seconds.
-5. The shop closes, what is on its way arrives, the worker stops after its step, the stack ends; the summary is printed.
+5. The shop closes, the worker stops after its step, the stack ends; the summary is printed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ DEFAULT_SPEED: Final = 21_600.0
 
 _FRAME_S: Final = 0.25
 _CATCH_UP_S: Final = 240.0
-_DRAIN_S: Final = 5.0
-_QUIET_S: Final = 0.6
 _PIPE_WIDTH: Final = 120  # columns of the summary's tables where no terminal says how many it has
 
 
@@ -63,16 +61,6 @@ class _Show:
         shop_ms, speed = (shop_clock.now_ms(), shop_clock.speed) if shop_clock else (self._feed.newest_ms, None)
         self._view.show(Moment(self._tally.snapshot(now_s), now_s, shop_ms, speed, left_s, self.stage))
         stop.wait(_FRAME_S)
-
-    def drain(self) -> None:
-        """Wait until no change has come for a moment, but not for ever."""
-        start_s = quiet_since_s = self._clock.monotonic_s()
-        changes, never = -1, threading.Event()
-        while (now_s := self._clock.monotonic_s()) - start_s < _DRAIN_S and now_s - quiet_since_s < _QUIET_S:
-            self.frame(never, 0.0)
-            seen = self._tally.snapshot(now_s).changes
-            if seen != changes:
-                changes, quiet_since_s = seen, now_s
 
 
 def run_demo(
@@ -127,11 +115,10 @@ def run_demo(
             live_ms, start_s = shop_clock.now_ms(), clock.monotonic_s()
             while not stop.is_set() and (left_s := start_s + for_s - clock.monotonic_s()) > 0:
                 show.frame(stop, left_s)
-            lasted_s, end_ms = clock.monotonic_s() - start_s, shop_clock.now_ms()
-            feed.close_shop()
-            show.drain()
-            snapshot = tally.snapshot(clock.monotonic_s())
-    print_summary(Run(snapshot, tally.latencies_s(), live_ms, end_ms, lasted_s, seed), labels, console)
+            # As it stands now: in a shop that has closed, time would go on and empty one segment after the other.
+            end_s, end_ms = clock.monotonic_s(), shop_clock.now_ms()
+            run = Run(tally.snapshot(end_s), tally.latencies_s(), live_ms, end_ms, end_s - start_s)
+    print_summary(run, labels, console)
 
 
 def _console() -> Console:

@@ -28,7 +28,6 @@ class Run:
     live_ms: int
     end_ms: int
     lasted_s: float
-    seed: int
 
 
 def print_summary(run: Run, labels: Labels, console: Console) -> None:

@@ -35,6 +35,7 @@ from stream.worker.slots import WorkerName, claim_name
 from stream.worker.source import Source, SourceOptions
 from stream.worker.steps import Step
 from stream.worker.ticks import TickWriter
+from stream.worker.warm import compile_engine
 from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
 
 __all__ = ["Worker", "run_worker"]
@@ -172,7 +173,7 @@ class Worker:
         self._threads = ThreadPoolExecutor(_ACQUIRERS, thread_name_prefix="tagstream-acquire")
         try:
             if self._wait_until(self._store.check):
-                self._new_engine(0)  # what has to be compiled is compiled before the first record
+                compile_engine(self._program)
                 log.info("worker %s of app %s: joining (%s)", self._name, settings.app, delivery)
                 source.subscribe()
                 while not self._stop.is_set():

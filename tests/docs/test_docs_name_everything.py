@@ -10,6 +10,7 @@ import typer
 
 from rules.packs import pack_names
 from stream.cli import app
+from stream.metrics import Metrics
 from stream.settings import CONFIG_VARIABLE, Settings
 from stream.topics import planned_topics
 from tagstream.contracts.deadletters import REASONS
@@ -82,7 +83,16 @@ def test_the_defaults_in_the_docs_are_the_defaults() -> None:
 
 
 def test_every_reason_for_a_reject_is_documented_and_the_reverse() -> None:
-    assert dict(re.findall(r"^\| `([a-z0-9_]+)` \| (.+) \|$", OPERATING, flags=re.MULTILINE)) == REASONS
+    assert dict(re.findall(r"^\| `([a-z0-9_]+)` \| ([^|]+) \|$", OPERATING, flags=re.MULTILINE)) == REASONS
+
+
+def test_every_metric_is_documented_and_the_reverse() -> None:
+    documented = re.findall(r"^\| `(tagstream_[a-z_]+)` \| ([a-z]+) \| (.+) \|$", OPERATING, flags=re.MULTILINE)
+    exposed = [
+        (family.name + ("_total" if family.type == "counter" else ""), family.type, family.documentation)
+        for family in Metrics().registry.collect()
+    ]
+    assert documented == exposed
 
 
 def test_every_pack_is_named() -> None:

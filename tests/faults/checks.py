@@ -15,7 +15,7 @@ from stream.settings import Settings
 from stream.worker.lookup import Lookup
 from stream.worker.position import decode_position
 from stream.worker.redis_store import RedisStore
-from tests.faults.log_fold import Fold, fold, headers_of, read_topic
+from tests.faults.log_fold import Fold, fold, headers_of, messages_of_topic, read_topic
 
 FAR_MS = 2**61
 
@@ -64,11 +64,6 @@ def expected_folds(catalog: Catalog, settings: Settings, addresses: Addresses, i
     }
 
 
-def messages_of(topics: dict[int, list[Message]]) -> Iterable[Message]:
-    for partition in sorted(topics):
-        yield from topics[partition]
-
-
 def ids_of(values: Iterable[bytes]) -> list[str]:
     return [json.loads(value)["id"] for value in values]
 
@@ -77,7 +72,7 @@ def assert_equal_to_folds(
     folds: dict[int, Fold], settings: Settings, addresses: Addresses, isolation: str, *, repeats: bool
 ) -> None:
     """The published changes, repeats dropped by id, are the folds' to the byte, gapless per user; so is the rest."""
-    published = list(messages_of(read_topic(addresses.kafka, settings.segment_changes_topic, isolation=isolation)))
+    published = messages_of_topic(read_topic(addresses.kafka, settings.segment_changes_topic, isolation=isolation))
     changes: dict[str, bytes] = {}
     versions: dict[tuple[str, int], list[int]] = defaultdict(list)
     for message in published:
@@ -92,10 +87,10 @@ def assert_equal_to_folds(
     expected = {change_id: value for each in folds.values() for change_id, value in _by_id(each)}
     assert changes == expected
     assert {user: found for user, found in versions.items() if found != list(range(1, len(found) + 1))} == {}
-    letters = list(messages_of(read_topic(addresses.kafka, settings.events_dlq_topic, isolation=isolation)))
+    letters = messages_of_topic(read_topic(addresses.kafka, settings.events_dlq_topic, isolation=isolation))
     found = {letter["id"]: letter["reason"] for letter in (json.loads(m.value() or b"") for m in letters)}
     assert found == {letter_id: reason for each in folds.values() for letter_id, reason in each.dead_letters.items()}
-    log = messages_of(read_topic(addresses.kafka, settings.events_topic, isolation=isolation))
+    log = messages_of_topic(read_topic(addresses.kafka, settings.events_topic, isolation=isolation))
     marked = [headers for headers in map(headers_of, log) if headers.get("tagstream") == b"forward"]
     forwards = [headers["tagstream-id"].decode() for headers in marked]
     assert set(forwards) == set().union(*(each.forwards for each in folds.values()))

@@ -47,6 +47,11 @@ def read_topic(brokers: str, topic: str, *, isolation: str) -> dict[int, list[Me
         consumer.close()
 
 
+def messages_of_topic(partitions: Mapping[int, list[Message]]) -> list[Message]:
+    """All of them, partition by partition."""
+    return [message for partition in sorted(partitions) for message in partitions[partition]]
+
+
 @dataclass
 class Fold:
     """What comes out of one partition: changes in order, ids of dead letters with reasons, ids of forwards."""

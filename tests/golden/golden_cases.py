@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["CASES", "GoldenCase", "load_case"]
+__all__ = ["CASES", "GoldenCase", "load_case", "milliseconds", "text_of_moment"]
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -88,6 +88,11 @@ def _brief(change: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
 def milliseconds(text: str) -> int:
     """Milliseconds since 1970 of an RFC 3339 time."""
     return (datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1)
+
+
+def text_of_moment(t_ms: int) -> str:
+    """RFC 3339 of a moment."""
+    return (EPOCH + timedelta(milliseconds=t_ms)).isoformat(timespec="milliseconds")
 
 
 def load_case(name: str) -> GoldenCase:

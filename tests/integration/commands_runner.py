@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["COMMAND", "clean_environment", "run", "run_here"]
+__all__ = ["COMMAND", "ROOT", "clean_environment", "run", "run_here"]
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "stream.cli")
@@ -48,12 +49,16 @@ def run_here(
     from typer.testing import CliRunner
 
     from stream.cli import app
+    from stream.commands.logs import LIBRARIES
 
     environment: dict[str, str | None] = dict.fromkeys(name for name in os.environ if name.startswith("TAGSTREAM_"))
     environment |= {"TAGSTREAM_RUNTIME_DIR": str(folder / "run"), **(settings or {})}
     words = [*map(str, arguments)]
+    levels = {name: logging.getLogger(name).level for name in LIBRARIES}
     with contextlib.chdir(folder):
         result = CliRunner().invoke(app, words, input=stdin, env=environment, prog_name="tagstream")
+    for name, level in levels.items():  # the command has quieted them for this whole process
+        logging.getLogger(name).setLevel(level)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return subprocess.CompletedProcess(words, result.exit_code, result.stdout_bytes, result.stderr_bytes)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from stream.embedded import Addresses, find_stack
 from stream.settings import load_settings
 from tagstream import Producer
-from tests.integration.commands_runner import COMMAND, clean_environment, run, run_here
+from tests.integration.commands_runner import COMMAND, ROOT, clean_environment, run, run_here
 
 CATALOG = """
 catalog: corner
@@ -278,9 +280,43 @@ def test_a_second_worker_shares_the_work_and_leaves_when_asked(folder: Path, eve
     assert "Traceback" not in log.read_text()
 
 
+def test_the_programs_in_the_readme_run_as_they_stand(folder: Path, addresses: Addresses, events: None) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    produce, subscribe = (
+        block.replace("localhost:9092", addresses.kafka)
+        for block in re.findall(r"^```python\n(.*?)^```", readme, flags=re.DOTALL | re.MULTILINE)
+    )
+    environment = {**clean_environment(folder), "PYTHONUNBUFFERED": "1"}
+    subprocess.run([sys.executable, "-c", produce], env=environment, cwd=folder, check=True, timeout=60)
+    reader = subprocess.Popen([sys.executable, "-c", subscribe], env=environment, cwd=folder, stdout=subprocess.PIPE)
+    assert reader.stdout is not None
+    stuck = threading.Timer(DEADLINE_S, reader.kill)
+    stuck.start()
+    try:
+        first = reader.stdout.readline().decode()
+    finally:
+        stuck.cancel()
+        reader.kill()
+        reader.stdout.close()
+        reader.wait()
+    assert " entered " in first
+
+
 def test_up_ends_with_0_when_asked_and_leaves_nothing_behind(folder: Path, up: subprocess.Popen[str]) -> None:
+    watch = subprocess.Popen(
+        [*COMMAND, "watch"],
+        cwd=folder,
+        env=clean_environment(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watch.stderr is not None
+    watch.stderr.readline()
     up.send_signal(signal.SIGTERM)
     assert up.wait(timeout=60) == 0
+    _, said = watch.communicate(timeout=60)
+    assert (watch.returncode, said.splitlines()[0]) == (1, "tagstream: The embedded stack has ended.")
     assert find_stack(load_settings({"TAGSTREAM_RUNTIME_DIR": str(folder / "run")}, folder=folder)) is None
-    assert not [name for name in os.listdir(folder / "run") if name.startswith("stack-")]
+    assert not [path for path in (folder / "run").iterdir() if path.name.startswith("stack-")]
     assert "Traceback" not in (folder / "up.err").read_text()

@@ -116,7 +116,8 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path) -> Non
     assert (process.returncode, said) == (141, b"")
 
 
-def test_ctrl_c_ends_a_command_with_130_and_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_with_no_traceback_and_nothing_left(tmp_path: Path, number: int, code: int) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     process = subprocess.Popen(
@@ -127,11 +128,35 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(tmp_path: Path) -> None
         stderr=subprocess.PIPE,
     )
     with pipe.open("wb"):  # opens when the command does: it now waits for events that don't come
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, said = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, b"")
+    assert (process.returncode, out) == (code, b"")
     assert b"Traceback" not in said
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == []
+
+
+def test_a_full_disk_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text("catalog: c\nversion: 1\nsegments:\n  all: {when: count() > 0}\n")
+    event = b'{"type": "page", "userId": "a", "timestamp": "2026-03-01T00:00:00Z"}\n'
+    replayed = run("replay", "-", "-c", "shop.yaml", "--changes", "/dev/full", folder=tmp_path, stdin=event)
+    with Path("/dev/full").open("wb") as full:
+        checked = subprocess.run(
+            [*COMMAND, "check", "shop.yaml"],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (replayed.returncode, checked.returncode) == (1, 1)
+    assert [b"No space left" in said for said in (replayed.stderr, checked.stderr)] == [True, True]
+    assert [b"Traceback" in said for said in (replayed.stderr, checked.stderr)] == [False, False]
+
+
+def test_without_a_command_there_is_the_help(tmp_path: Path) -> None:
+    done = run(folder=tmp_path)
+    assert done.returncode == 2
+    assert b"demo" in done.stdout + done.stderr
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:

@@ -386,7 +386,7 @@ def test_subscribers_of_a_group_share_the_users_through_comings_and_goings(
         publish_while(lambda: len(reader) < 50, "it reads, too")  # noqa: B023  # asked in this round only
     subscribers[0].stop()
     publish_while(threads[0].is_alive, "the first one is gone")
-    publish_while(lambda: len(subscribers[1]._kafka.assignment()) < PARTITIONS, "the second one has all")
+    publish_while(lambda: len(subscribers[1]._reader.progress) < PARTITIONS, "the second one has all")
     expected = {(user, each) for user in users for each in range(1, version + 1)}
     wait_until(lambda: {*seen[0], *seen[1]} == expected, "all were read")
     subscribers[1].stop()

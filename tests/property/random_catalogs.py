@@ -174,9 +174,9 @@ def has_operand(tags: TagNames) -> Text:
 
 
 @st.composite
-def catalog_texts(draw: st.DrawFn, version: int = 1) -> str:
-    """A catalog's YAML text: up to four tags (later ones may name earlier ones) and one to four segments."""
-    lines = ["catalog: random", f"version: {version}", "timezone: Europe/Berlin"]
+def catalog_texts(draw: st.DrawFn, *, segments: tuple[int, int] = (1, 4)) -> str:
+    """A catalog's YAML text: up to four tags (later ones may name earlier ones), and segments, so many to so many."""
+    lines = ["catalog: random", f"version: {draw(st.integers(1, 9))}", "timezone: Europe/Berlin"]
     tags = TagNames()
     makers: list[tuple[str, Callable[[TagNames], Text]]] = [
         ("numbers", lambda names: number(names, 1)),
@@ -193,7 +193,7 @@ def catalog_texts(draw: st.DrawFn, version: int = 1) -> str:
         lines.append(f"  t{place}: {_scalar(draw(maker(tags)))}")
         tags = replace(tags, **{field: (*getattr(tags, field), f"t{place}")})
     lines.append("segments:")
-    for place in range(draw(st.integers(1, 4))):
+    for place in range(draw(st.integers(*segments))):
         lines.append(f"  s{place}:")
         lines.append(f"    when: {_scalar(draw(condition(tags, 2)))}")
         if draw(st.booleans()):

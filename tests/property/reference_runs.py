@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from hypothesis import settings
+
 from rules.catalog import Catalog
 from rules.reference import Reference
 from tests.property.random_logs import Fed
 
 APP = "tagstream"
+
+
+def share(part: float) -> settings:
+    """The profile's settings with a part of its examples, for tests whose examples are dear."""
+    return settings(max_examples=max(1, round(settings().max_examples * part)))
 
 
 def canonical(value: object) -> str:

@@ -14,7 +14,7 @@ from stream.replay import Replay
 from tests.property.engine_runs import EngineRun, check_state, checked_change
 from tests.property.random_catalogs import catalog_texts
 from tests.property.random_logs import DAY_MS, GRACE_MS, START_MS, USERS, Fed, fed_records, logs, timestamp_text
-from tests.property.reference_runs import APP, by_user, canonical, run_reference
+from tests.property.reference_runs import APP, by_user, canonical, run_reference, share
 
 AFTERWARDS_MS = st.sampled_from((0, 1_000, 61_000, DAY_MS, 40 * DAY_MS))
 
@@ -29,6 +29,7 @@ def _last_ms(fed: list[Fed | int]) -> int:
     return max(watermarks)
 
 
+@share(2.5)
 @given(st.data())
 def test_a_file_replayed_in_batches_of_any_size_equals_the_reference_in_every_line(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -59,6 +60,7 @@ def test_a_file_replayed_in_batches_of_any_size_equals_the_reference_in_every_li
     ]
 
 
+@share(2.5)
 @given(st.data())
 def test_a_live_log_cut_evicted_and_looked_at_anyhow_equals_the_reference_for_every_user(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -90,6 +92,7 @@ def test_a_live_log_cut_evicted_and_looked_at_anyhow_equals_the_reference_for_ev
     check_state(run, expected.reference, until_ms)
 
 
+@share(0.4)
 @given(st.data())
 def test_records_of_other_partitions_are_forwarded_once_and_refused_the_second_time(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -118,6 +121,7 @@ def test_records_of_other_partitions_are_forwarded_once_and_refused_the_second_t
     assert by_user(run.changes) == by_user(expected.changes)
 
 
+@share(0.5)
 @given(st.data())
 def test_messages_are_the_same_bytes_however_the_log_is_cut(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -148,6 +152,7 @@ segments:
 """
 
 
+@share(0.3)
 @given(st.data())
 def test_sums_near_their_limit_are_refused_alike(data: st.DataObject) -> None:
     catalog = parse_catalog(SUMS)

@@ -24,7 +24,7 @@ from tests.property.random_logs import (
     timestamp_text,
     windows_of,
 )
-from tests.property.reference_runs import by_user, canonical, run_reference
+from tests.property.reference_runs import by_user, canonical, run_reference, share
 
 
 def _folded(catalog: Catalog, items: list[Item], until_ms: int, *, live: bool = True) -> dict[str, list[str]]:
@@ -35,6 +35,7 @@ def _until_ms(items: list[Item]) -> int:
     return max(item.log_ms for item in items) + DAY_MS
 
 
+@share(0.4)
 @given(st.data())
 def test_looking_between_records_changes_nothing(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -54,6 +55,7 @@ def test_looking_between_records_changes_nothing(data: st.DataObject) -> None:
     assert by_user(changes) == _folded(catalog, items, _until_ms(items))
 
 
+@share(0.4)
 @given(st.data())
 def test_users_do_not_touch_each_other(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -67,6 +69,7 @@ def test_users_do_not_touch_each_other(data: st.DataObject) -> None:
     assert _folded(catalog, kept, _until_ms(items), live=False).get(alone) == together.get(alone)
 
 
+@share(0.4)
 @given(st.data())
 def test_all_times_moved_by_whole_hops_move_all_changes_alike(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -83,6 +86,7 @@ def test_all_times_moved_by_whole_hops_move_all_changes_alike(data: st.DataObjec
     assert actual == {user: [_moved_text(change, by_ms) for change in changes] for user, changes in expected.items()}
 
 
+@share(0.4)
 @given(st.data())
 def test_not_not_changes_nothing(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -94,6 +98,7 @@ def test_not_not_changes_nothing(data: st.DataObject) -> None:
     assert _folded(parse_catalog(twice), items, _until_ms(items)) == expected
 
 
+@share(0.4)
 @given(st.data())
 def test_versions_have_no_gap_entries_and_exits_alternate_and_no_stay_is_too_short(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
