@@ -25,7 +25,7 @@ from stream.replay import Replay
 __all__ = ["ReplayFigures", "Stages", "measure_replay", "one_core", "write_events"]
 
 _WARM_UP_EVENTS = 1_000
-_BATCH_LINES = 16_384  # as the command has it
+_BATCH_LINES = 4_096  # as the command has it
 _ROW_BUDGET_BYTES = 512 * 2**20
 _NEVER_TOO_FAR_MS = 2**60
 

@@ -59,6 +59,21 @@ class Features:
     trait_text: Int32 | Int64
     text_of: Callable[[int], str]
 
+    def of(self, rows: Int64) -> Features:
+        """The same of some of the rows only."""
+        if len(rows) == len(self.moment):
+            return self
+        return Features(
+            self.aggregates,
+            self.traits,
+            self.moment[rows],
+            self.value[rows],
+            self.trait_kind[rows],
+            self.trait_number[rows],
+            self.trait_text[rows],
+            self.text_of,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["replay"]
 
 _AHEAD_MS = 3_600_000
-_BATCH_LINES = 16_384
+_BATCH_LINES = 4_096  # more make the columns fall out of the processor's cache
 
 
 def replay(

@@ -3,7 +3,7 @@
 1. The embedded stack starts, the topics are made.
 2. A worker process starts and loads its engine; meanwhile the shop's past is sent, as fast as Kafka takes it.
 3. The shop opens: its clock starts, and the worker gets it. It works through the past as fast as it can.
-4. Once changes follow their events within a second, the live part begins and lasts for `for_s` seconds.
+4. Once changes follow their events within a second, on all partitions, the live part begins; it lasts `for_s` seconds.
 5. The shop closes, the worker stops after its step, the stack ends; the summary is printed.
 """
 

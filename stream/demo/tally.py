@@ -21,7 +21,9 @@ _RATE_S: Final = 1.0
 _KEPT_RATES: Final = 90
 _KEPT_CHANGES: Final = 40
 _KEPT_BY_TIME: Final = 400
-_LIVE_S: Final = 1.0  # once a change is younger than this, the worker has caught up with the past
+_LIVE_S: Final = 1.0
+_LIVE_CHANGES: Final = 10
+"""So many changes in a row within a second of their events: all partitions have caught up with the past."""
 _KEPT_PLACES: Final = 300_000
 
 
@@ -105,6 +107,8 @@ class Tally:
     _letters: Counter[str] = field(default_factory=Counter)
     _placed: dict[tuple[int, int], float] = field(default_factory=dict)
     _early: dict[tuple[int, int], list[float]] = field(default_factory=dict)
+    _first_offset: dict[int, int] = field(default_factory=dict)
+    _young: int = 0
     _latencies: list[float] = field(default_factory=list)
     _recent: deque[tuple[float, float]] = field(default_factory=deque)
     _rates: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=_KEPT_RATES))
@@ -123,6 +127,7 @@ class Tally:
                 for old in list(self._placed)[: _KEPT_PLACES // 2]:
                     del self._placed[old]
             self._placed[place] = sent_s
+            self._first_offset.setdefault(partition, offset)
             for seen_s in self._early.pop(place, ()):
                 self._add_latency(sent_s, seen_s)
 
@@ -148,6 +153,8 @@ class Tally:
                 sent_s = self._placed.get(place)
                 if sent_s is not None:
                     self._add_latency(sent_s, now_s)
+                elif self._live is None and place[1] < self._first_offset.get(place[0], place[1] + 1):
+                    self._young = 0  # an event of the past: this partition is not there yet
                 else:
                     self._early.setdefault(place, []).append(now_s)
             if self._live is not None:
@@ -211,8 +218,10 @@ class Tally:
 
     def _add_latency(self, sent_s: float, seen_s: float) -> None:
         latency_s = max(seen_s - sent_s, 0.0)
-        if self._live is None and latency_s <= _LIVE_S:
-            self._go_live(seen_s)
+        if self._live is None:
+            self._young = self._young + 1 if latency_s <= _LIVE_S else 0
+            if self._young == _LIVE_CHANGES:
+                self._go_live(seen_s)
         if self._live is not None and sent_s >= self._live.since_s:
             self._latencies.append(latency_s)
             self._recent.append((seen_s, latency_s))

@@ -43,6 +43,8 @@ class WorkerHandle:
     ) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
+        if not self.ready.is_set():  # it is importing or compiling; there is no step to wait for
+            self._process.terminate()
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

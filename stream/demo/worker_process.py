@@ -50,7 +50,6 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the demo's to answer
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     line = sys.stdin.buffer.readline()
     if not line:
         return 0
@@ -62,6 +61,7 @@ def main() -> int:
     clock_text = sys.stdin.buffer.readline().decode().strip()
     if not clock_text:
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_stop_at_end, args=(stop,), daemon=True).start()
     try:
         run_worker(

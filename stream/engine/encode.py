@@ -10,6 +10,7 @@ import numpy as np
 
 from rules.columns import Features, values_of
 from rules.program import Program
+from rules.tables import Int64
 from stream.engine import slots
 from stream.engine.result import Message
 from stream.engine.state import Transitions
@@ -17,6 +18,8 @@ from stream.engine.state import Transitions
 __all__ = ["ChangeEncoder"]
 
 _JSON = msgspec.json.Encoder()
+_CAUSES = ("event", "time")
+_NUMBERS = (int, float)
 
 
 def _json(value: object) -> str:
@@ -29,11 +32,16 @@ class ChangeEncoder:
     def __init__(self, program: Program, app: str, partition: int) -> None:
         self._program = program
         self._app = app
-        self._partition = partition
+        self._record = f'{{"partition":{partition},"offset":'
         catalog = program.catalog
         source = _json(f"/tagstream/{app}/{partition}")
         self._segments = list(catalog.segments.values())
-        self._tags = {name: catalog.tags[name].expression for segment in self._segments for name in segment.reads}
+        # By tag that some segment names: its tree, and `(S,) bool`, the segments that do.
+        self._tags = {
+            name: (tag.expression, np.array([name in segment.reads for segment in self._segments], np.bool_))
+            for name, tag in catalog.tags.items()
+            if any(name in segment.reads for segment in self._segments)
+        }
         self._middle = (
             f'","source":{source},"type":"tagstream.segment.exited","subject":',
             f'","source":{source},"type":"tagstream.segment.entered","subject":',
@@ -44,15 +52,15 @@ class ChangeEncoder:
             for segment in self._segments
         ]
         self._headers = {
-            (number, entered, cause): (
+            (number, entered, timed): (
                 ("content-type", b"application/cloudevents+json"),
                 ("segment", segment.name.encode()),
                 ("change", b"entered" if entered else b"exited"),
-                ("cause", cause.encode()),
+                ("cause", _CAUSES[timed].encode()),
             )
             for number, segment in enumerate(self._segments)
             for entered in (0, 1)
-            for cause in ("event", "time")
+            for timed in (0, 1)
         }
 
     def encode(
@@ -64,40 +72,49 @@ class ChangeEncoder:
         offsets: Sequence[int],
     ) -> list[Message]:
         """Messages of the first `len(users)` transitions; `offsets` are of the records that brought them out."""
-        count = len(users)
-        tags = {
-            name: [f'"{name}":{text}' for text in map(_json, values_of(tree, features))]
-            for name, tree in self._tags.items()
-        }
-        reads = [[tags[name] for name in segment.reads] for segment in self._segments]
-        cells = transitions.cells[:count]
+        cells = transitions.cells[: len(users)]
+        tags = self._tag_texts(cells[:, slots.OUT_SEGMENT], features)
         times = np.datetime_as_string(cells[:, slots.OUT_MOMENT].astype("datetime64[ms]")).tolist()
+        columns = (slots.OUT_SEGMENT, slots.OUT_ENTERED, slots.OUT_TIMED, slots.OUT_VERSION, slots.OUT_STAYED_MS)
+        quoted_of = {user: _json(user) for user in set(users)}
         messages = []
-        for index, (user, incarnation, offset, time, segment, entered, timed, version, stayed_ms) in enumerate(
-            zip(
-                users,
-                incarnations,
-                offsets,
-                times,
-                cells[:, slots.OUT_SEGMENT].tolist(),
-                cells[:, slots.OUT_ENTERED].tolist(),
-                cells[:, slots.OUT_TIMED].tolist(),
-                cells[:, slots.OUT_VERSION].tolist(),
-                cells[:, slots.OUT_STAYED_MS].tolist(),
-                strict=True,
-            )
+        for user, incarnation, offset, time, read, segment, entered, timed, version, stayed_ms in zip(
+            users,
+            incarnations,
+            offsets,
+            times,
+            tags,
+            *(cells[:, column].tolist() for column in columns),
+            strict=True,
         ):
-            cause = "time" if timed else "event"
             digest = hashlib.sha256(f"{self._app}\x1f{user}\x1f{incarnation}\x1f{version}".encode()).hexdigest()[:32]
-            record = "null" if timed else f'{{"partition":{self._partition},"offset":{offset}}}'
+            quoted = quoted_of[user]
+            record = "null" if timed else f"{self._record}{offset}}}"
             stayed = "" if entered else f',"stayed_ms":{stayed_ms}'
-            quoted = _json(user)
             text = (
                 f'{{"specversion":"1.0","id":"{digest}{self._middle[entered]}{quoted},"time":"{time}Z",'
                 f'"datacontenttype":"application/json","data":{{"user":{quoted},"incarnation":{incarnation},'
-                f'"version":{version},"cause":"{cause}"{self._version}'
-                f"{','.join([tag[index] for tag in reads[segment]])}}},"
+                f'"version":{version},"cause":"{_CAUSES[timed]}"{self._version}{read}}},'
                 f'"record":{record}{self._named[segment]}{stayed}}}}}'
             )
-            messages.append(Message(user.encode(), text.encode(), self._headers[segment, entered, cause]))
+            messages.append(Message(user.encode(), text.encode(), self._headers[segment, entered, timed]))
         return messages
+
+    def _tag_texts(self, segments: Int64, features: Features) -> list[str]:
+        """The members of each message's `tags`, each tag computed once for all messages whose condition names it."""
+        texts = [""] * len(segments)
+        for name, (tree, readers) in self._tags.items():
+            among = np.flatnonzero(readers[segments])
+            if not len(among):
+                continue
+            for index, value in zip(among.tolist(), values_of(tree, features.of(among)), strict=True):
+                written = texts[index]
+                texts[index] = f'{written},"{name}":{_plain(value)}' if written else f'"{name}":{_plain(value)}'
+        return texts
+
+
+def _plain(value: object) -> str:
+    """A tag's value as JSON; a finite number's Python form is that."""
+    if value is None:
+        return "null"
+    return repr(value) if type(value) in _NUMBERS else _json(value)

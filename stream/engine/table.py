@@ -66,18 +66,20 @@ class Table:
         """Give each user a row: the stored one, or that of a user of whom nothing is known."""
         fresh = [(user, row) for user, row in zip(users, rows, strict=True) if user not in self.row_of]
         self._make_room(len(fresh))
-        phases = hash_users([user for user, _ in fresh]).tolist()
-        for (user, stored), phase in zip(fresh, phases, strict=True):
-            row = self._free.pop() if self._free else len(self.users)
-            if row == len(self.users):
-                self.users.append(None)
+        while len(self._free) < len(fresh):
+            self._free.append(len(self.users))
+            self.users.append(None)
+        taken = [self._free.pop() for _ in fresh]
+        for row, (user, _) in zip(taken, fresh, strict=True):
             self.users[row] = user
             self.row_of[user] = row
-            self._used[row] = self._turn
-            self.state.cells[row] = self._blank.cells
-            self.state.flags[row] = self._blank.flags
-            self.state.numbers[row] = self._blank.numbers
-            self.state.cells[row, slots.PHASE] = phase
+        places: Int32 = np.array(taken, np.int32)
+        self._used[places] = self._turn
+        self.state.cells[places] = self._blank.cells
+        self.state.flags[places] = self._blank.flags
+        self.state.numbers[places] = self._blank.numbers
+        self.state.cells[places, slots.PHASE] = hash_users([user for user, _ in fresh])
+        for row, (_, stored) in zip(taken, fresh, strict=True):
             if stored is not None:
                 self._read(row, stored)
 

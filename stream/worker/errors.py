@@ -47,6 +47,6 @@ def unavailable(service: str, address: str, detail: str) -> UnavailableError:
     """The error for a service that doesn't answer. `service`: Kafka or Redis; `detail`: what its client says."""
     variable = f"TAGSTREAM_{service.upper()}"
     return UnavailableError(
-        f"{service} at {address} can't be reached: {detail}.",
+        f"{service} at {address} can't be reached: {detail.rstrip('.')}.",
         remedy=f"Start it, or correct {variable}; the worker waits and goes on where it was.",
     )

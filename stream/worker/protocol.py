@@ -191,6 +191,8 @@ class Acquirer:
         if taken.outbox is None:
             return None
         outbox = decode_outbox(taken.outbox, partition)
+        if outbox.step <= self.sink.published_steps.get(partition, -1):
+            return None  # this very process has published it
         messages: list[Outgoing] = list(outbox.messages)
         if committed is not None and committed.step is not None:
             if outbox.step <= committed.step:

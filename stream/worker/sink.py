@@ -81,6 +81,8 @@ class Sink(Protocol):
 
     published: dict[str, dict[int, int]]
     """By kind of topic and partition, the offset after the last message that this sink knows to be there."""
+    published_steps: dict[int, int]
+    """By partition of the events, the newest step whose messages this sink knows to be there."""
 
     @property
     def standing(self) -> bool:
@@ -126,6 +128,7 @@ class _Producing:
 
     def __init__(self, options: SinkOptions, clock: Clock, configuration: Mapping[str, Any]) -> None:
         self.published: dict[str, dict[int, int]] = {}
+        self.published_steps: dict[int, int] = {}
         self._options = options
         self._clock = clock
         self._kinds = {name: kind for kind, name in options.topics.items()}
@@ -182,7 +185,9 @@ class _Producing:
         if left or deliveries.count != count:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
 
-    def _learn(self, deliveries: _Deliveries) -> None:
+    def _learn(self, publications: Sequence[Publication], deliveries: _Deliveries) -> None:
+        for publication in publications:
+            self.published_steps[publication.partition] = publication.committed.step or 0
         for (topic, partition), offset in deliveries.after.items():
             self.published.setdefault(self._kinds[topic], {})[partition] = offset
 
@@ -226,7 +231,7 @@ class PlainSink(_Producing):
                 self._configuration["enable.idempotence"] = False  # an old broker
             self.drop()
             raise self._doubt(exception) from exception
-        self._learn(deliveries)
+        self._learn(publications, deliveries)
         # A commit that the group refuses takes nothing back: what is sent is sent, and K says less than is true.
         try:
             self._commit({publication.partition: publication.committed for publication in publications})
@@ -278,7 +283,7 @@ class TransactionalSink(_Producing):
             producer.send_offsets_to_transaction(self._places(offsets), membership, self._options.timeout_s)
             self._await(producer, deliveries, count)
             producer.commit_transaction(self._options.timeout_s)
-        self._learn(deliveries)
+        self._learn(publications, deliveries)
 
     @contextlib.contextmanager
     def _ended_on_error(self, producer: Any) -> Iterator[None]:

@@ -108,3 +108,20 @@ def test_when_the_demo_is_killed_its_broker_redis_and_worker_end_too(tmp_path: P
             os.kill(demo.pid, signal.SIGKILL)
     assert len(family) >= 3
     wait_until_gone(family)
+
+
+@pytest.mark.timeout(300)
+def test_when_the_worker_dies_the_demo_says_so_and_ends(tmp_path: Path) -> None:
+    with started(tmp_path, 600) as demo:
+        family = psutil.Process(demo.pid)
+        try:
+            read_until(demo, "works through the past")
+            (worker,) = (each for each in family.children() if "stream.demo.worker_process" in each.cmdline())
+            others = {each.pid for each in family.children(recursive=True)}
+            worker.kill()
+            rest, _ = demo.communicate(timeout=60)
+        finally:
+            demo.kill()
+    assert demo.returncode == 1
+    assert "The demo's worker has ended." in rest
+    wait_until_gone(others)

@@ -72,20 +72,35 @@ def test_changes_by_time_have_no_latency_and_are_counted_apart() -> None:
     assert snapshot.by_time[1].stayed_ms == 7_200_000
 
 
-def test_it_goes_live_with_the_first_change_that_follows_its_event_within_a_second() -> None:
+def test_it_goes_live_once_ten_changes_in_a_row_follow_their_events_within_a_second() -> None:
     tally = Tally()
-    tally.add_place(0, 1, sent_s=10.0)
-    tally.add_change(change("vip", offset=1), 14.0)
-    caught_up = [tally.is_live]
-    tally.add_place(0, 2, sent_s=15.0)
-    tally.add_change(change("active", offset=2), 15.5)
-    caught_up.append(tally.is_live)
-    assert caught_up == [False, True]
+    slow = [tally.is_live]
+    for offset in range(100, 120):
+        tally.add_place(0, offset, sent_s=10.0)
+        tally.add_change(change("vip", offset=offset), 14.0)
+    slow.append(tally.is_live)
+    for offset in range(120, 129):
+        tally.add_place(0, offset, sent_s=15.0)
+        tally.add_change(change("vip", offset=offset), 15.5)
+    slow.append(tally.is_live)
+    assert slow == [False, False, False]
+    tally.add_place(0, 129, sent_s=15.0)
+    tally.add_change(change("active", offset=129), 15.5)
     snapshot = tally.snapshot(16.5)
     assert snapshot.live_s == 1.0
     assert snapshot.live_changes == 1
     # What was sent before does not tell how fast the live part is.
     assert tally.latencies_s() == ()
+
+
+def test_one_partition_that_still_works_through_the_past_holds_the_live_part_up() -> None:
+    tally = Tally()
+    for offset in range(500, 560):
+        tally.add_place(0, offset, sent_s=1.0)
+        tally.add_change(change("vip", offset=offset), 1.1)
+        if offset % 8 == 0:
+            tally.add_change(change("vip", partition=1, offset=offset - 500), 1.1)  # nothing live was sent there so far
+    assert not tally.is_live
 
 
 def test_what_was_sent_before_the_live_part_counts_as_past() -> None:
