@@ -133,9 +133,8 @@ def _document(value: bytes | None) -> dict[str, object]:
     if max(_depths(text), default=0) > MAX_DEPTH:
         raise RecordError("too_deep", f"nested deeper than {MAX_DEPTH} levels")
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
-        text = json.dumps(document, ensure_ascii=False)
-        text.encode("utf-8")  # an escaped half of a surrogate pair is no text
+        document = json.loads(text, parse_constant=_refuse_constant, parse_int=_integer, object_pairs_hook=_members)
+        _refuse_surrogates(document)
     except ValueError as error:
         raise RecordError("not_json", str(error)) from None
     if not isinstance(document, dict):
@@ -163,6 +162,17 @@ def _depths(text: str) -> Iterator[int]:
             yield depth
         elif character in "]}":
             depth -= 1
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; of members of one name the last counts, but each must be sound."""
+    _refuse_surrogates(pairs)
+    return dict(pairs)
+
+
+def _refuse_surrogates(value: object) -> None:
+    """An escaped half of a surrogate pair is no text (UnicodeEncodeError is a ValueError)."""
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
 def _refuse_constant(constant: str) -> object:
@@ -239,17 +249,11 @@ def _object(document: Mapping[str, object], field: str) -> Mapping[str, object]:
 
 
 def _check_finite(members: Mapping[str, object], read: AbstractSet[str]) -> None:
+    """What is read is no number too large for a double; what an object or an array holds is not read."""
     for name in sorted(read & members.keys()):
-        if not _is_finite(members[name]):
+        value = members[name]
+        if is_number(value) and number_as_double(value) is None:
             raise RecordError("wrong_type", f"{name!r} is a number too large for a double")
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    if isinstance(value, list):
-        return all(map(_is_finite, value))
-    return not is_number(value) or number_as_double(value) is not None
 
 
 def _check_summed(name: str, properties: Mapping[str, object], summed: AbstractSet[tuple[str, str]]) -> None:

@@ -10,10 +10,7 @@ import threading
 import time
 from typing import Protocol
 
-__all__ = ["CLOCK_VARIABLE", "Clock", "ManualClock", "ScaledClock", "SystemClock", "clock_from_text"]
-
-CLOCK_VARIABLE = "TAGSTREAM_CLOCK"
-"""The variable in which the demo hands its clock to the processes that it starts; unset everywhere else."""
+__all__ = ["Clock", "ManualClock", "ScaledClock", "SystemClock", "clock_from_text"]
 
 
 class Clock(Protocol):
@@ -108,13 +105,8 @@ class ManualClock:
             self._now_ms = now_ms
 
 
-def clock_from_text(text: str | None) -> Clock:
-    """The clock that `ScaledClock.text` describes; without a text the machine's own.
-
-    Raises ValueError on any other text.
-    """
-    if not text:
-        return SystemClock()
+def clock_from_text(text: str) -> Clock:
+    """The clock that `ScaledClock.text` describes. Raises ValueError on any other text."""
     try:
         kind, start_ms, speed, origin_s = text.split(":")
         if kind == "scaled":

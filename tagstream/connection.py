@@ -21,6 +21,7 @@ from tagstream.errors import ClientConfigurationError, KafkaUnavailableError, Su
 
 __all__ = [
     "EMBEDDED_CLUSTER_PREFIX",
+    "RECONNECT_MS",
     "Bootstrap",
     "TopicFacts",
     "ask_about_topic",
@@ -36,6 +37,8 @@ EMBEDDED_CLUSTER_PREFIX: Final = "tagstream-"
 """How the cluster id of the embedded stack's broker begins. Apache Kafka's ids are 22 characters of base64."""
 _CONFIGURATION_ERRORS: Final = (ValueError, TypeError, AssertionError, KafkaConfigurationError, RuntimeError)
 """What kafka-python raises for arguments it doesn't like."""
+RECONNECT_MS: Final = 2_000
+"""How long at most until a broker that went away is tried again; kafka-python's own 30 s keep everybody waiting."""
 _DEFAULT_PORT: Final = "9092"
 _TRY_S: Final = 2.0
 _PAUSE_S: Final = 0.1

@@ -24,7 +24,7 @@ from kafka.errors import (
 )
 
 from stream.clock import Clock
-from tagstream.connection import ask_about_topic, make_client, misconfigured
+from tagstream.connection import RECONNECT_MS, ask_about_topic, make_client, misconfigured
 from tagstream.errors import KafkaUnavailableError, SubscriptionError
 from tagstream.progress import PartitionProgress, Step
 from tagstream.versions import RecentVersions, VersionMemory
@@ -39,6 +39,8 @@ _FETCH_WAIT_MS: Final = 500
 _EMBEDDED_FETCH_WAIT_MS: Final = 25
 """Measured there: 500 gives a median of 128 ms from message to reader, 100 gives 25, 25 gives 8, 10 gives 6."""
 _CALL_TIMEOUT_MS: Final = 5_000
+_COMMIT_TIMEOUT_MS: Final = 1_000
+_COMMIT_AGAIN_S: Final = 2.0
 _BATCH_RECORDS: Final = 500
 _WARN_AFTER_S: Final = 15.0
 _LEFT_GROUP: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
@@ -118,6 +120,7 @@ class GroupReader:
         self._kafka, self._hang_up = self._connect(client_id)
         self._kafka.subscribe([topic], listener=self._rebalances)
         self._committed_s = self._served_s = self._stable_s = clock.monotonic_s()
+        self._commit_again_s = 0.0
         self._warned = False
 
     def fetch(self, timeout_s: float) -> None:
@@ -202,8 +205,11 @@ class GroupReader:
         finally:
             self._kafka.resume(*(assigned & self._kafka.assignment()))
 
-    def commit(self) -> None:
-        """Tell Kafka what is done. Raises `SubscriptionError`; what Kafka doesn't take now is told again later."""
+    def commit(self, *, last: bool = False) -> None:
+        """Tell Kafka what is done. Raises `SubscriptionError`; what Kafka doesn't take now is told again later.
+
+        `last`: there is no later, so wait longer.
+        """
         with self.changed:
             offsets = {partition: progress.to_commit for partition, progress in self.progress.items()}
         told = {
@@ -211,20 +217,24 @@ class GroupReader:
             for partition, offset in offsets.items()
             if offset is not None
         }
-        self._committed_s = self._clock.monotonic_s()
-        if not told:
+        now_s = self._clock.monotonic_s()
+        self._committed_s = now_s
+        if not told or (now_s < self._commit_again_s and not last):
             return
         group = self._options.name
         try:
-            self._kafka.commit(told, timeout_ms=_CALL_TIMEOUT_MS)
+            self._kafka.commit(told, timeout_ms=_CALL_TIMEOUT_MS if last else _COMMIT_TIMEOUT_MS)
         except _LEFT_GROUP as error:
             # The next poll joins again; what was done since the last commit is then read, and dropped, again.
             _log.info("group %s is sharing out its partitions anew, so a commit came too late: %s", group, error)
         except RetriableError as error:
-            _log.warning("Kafka took no commit, will try again (after a crash, changes would come again): %s", error)
+            level = logging.DEBUG if self._commit_again_s else logging.WARNING
+            _log.log(level, "Kafka took no commit, will try on (after a crash, changes would come again): %s", error)
+            self._commit_again_s = self._clock.monotonic_s() + _COMMIT_AGAIN_S
         except KafkaError as error:
             raise self._refused(error) from error
         else:
+            self._commit_again_s = 0.0
             with self.changed:
                 for place, offset in told.items():
                     self.progress[place.partition].committed = offset.offset
@@ -232,7 +242,7 @@ class GroupReader:
     def close(self) -> None:
         """Commit, and leave the group. Raises `SubscriptionError`, closed all the same."""
         try:
-            self.commit()
+            self.commit(last=True)
         finally:
             if self._embedded and len(self._kafka.assignment()) < self._partition_count:
                 # That broker's group never settles again if its leader leaves while it shares out what another one
@@ -256,6 +266,7 @@ class GroupReader:
             isolation = "read_uncommitted" if self._embedded else "read_committed"
         configuration = {
             "metrics_enabled": False,
+            "reconnect_backoff_max_ms": RECONNECT_MS,
             "client_id": client_id,
             "session_timeout_ms": round(session_timeout_s * 1000),
             "heartbeat_interval_ms": max(1, round(session_timeout_s * 250)),

@@ -17,7 +17,7 @@ from kafka.producer.future import RecordMetadata
 from pydantic import ValidationError
 
 from stream.clock import Clock, SystemClock
-from tagstream.connection import Bootstrap, ask_about_topic, bootstrap_list, make_client, misconfigured
+from tagstream.connection import RECONNECT_MS, Bootstrap, ask_about_topic, bootstrap_list, make_client, misconfigured
 from tagstream.contracts.events import (
     MAX_AHEAD_MS,
     Alias,
@@ -121,6 +121,7 @@ class Producer:
                 KafkaProducer,
                 **{
                     "metrics_enabled": False,
+                    "reconnect_backoff_max_ms": RECONNECT_MS,
                     "client_id": client_id,
                     "linger_ms": linger_ms,
                     "delivery_timeout_ms": delivery_timeout_ms,

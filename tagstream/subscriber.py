@@ -320,7 +320,11 @@ class Subscriber:
 
 def _log_gap(gap: Gap) -> None:
     _log.warning(
-        "%d changes of user %r are missing before version %d at %s", gap.missed, gap.user, gap.version, gap.position
+        "changes of user %r that never came: %d before version %d, at %s",
+        gap.user,
+        gap.missed,
+        gap.version,
+        gap.position,
     )
 
 

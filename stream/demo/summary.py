@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -15,8 +19,8 @@ from stream.demo.tally import Moves, SeenChange, Snapshot, percentile_ms
 
 __all__ = ["Run", "print_summary"]
 
-_MOST_MOVED: Final = 8
-_EXAMPLES: Final = 5
+_STORIES: Final = 5
+_EXAMPLE: Final = Path("examples/cdnow")  # there in a checkout, not where only the package is installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _segments(snapshot: Snapshot, labels: Labels) -> Table:
 def _by_time(changes: tuple[SeenChange, ...]) -> Iterator[SeenChange]:
     """The newest change by time of each segment and direction: exits first, then entries, a few of them."""
     newest = {(change.segment, change.entered): change for change in changes}
-    yield from sorted(newest.values(), key=lambda change: (change.entered, -change.at_ms))[:_EXAMPLES]
+    yield from sorted(newest.values(), key=lambda change: (change.entered, -change.at_ms))[:_STORIES]
 
 
 def _story(change: SeenChange, labels: Labels) -> str:
@@ -110,12 +114,19 @@ def _story(change: SeenChange, labels: Labels) -> str:
 
 def _next_steps(run: Run) -> Iterator[tuple[str, str]]:
     users = [change.user for change in run.snapshot.by_time] or ["USER"]
-    yield "tagstream demo --for 10m", "and meanwhile, in a second terminal:"
-    yield "tagstream watch", "who enters and leaves, line by line"
-    yield f"tagstream profile {users[-1]}", "all tags and segments of one customer"
-    yield "tagstream members vip", "who is in a segment now"
-    yield "tagstream replay examples/cdnow/events.jsonl.gz --catalog examples/cdnow/catalog.yaml", "on real purchases"
-    yield (
-        "tagstream up --catalog my.yaml",
-        "with rules of your own; `tagstream check my.yaml` tells what is wrong in them",
-    )
+    command = _command()
+    yield f"{command} demo --for 10m", "and meanwhile, in a second terminal:"
+    yield f"{command} watch", "who enters and leaves, line by line"
+    yield f"{command} profile {users[-1]}", "all tags and segments of one customer"
+    yield f"{command} members vip", "who is in a segment now"
+    if _EXAMPLE.joinpath("events.jsonl.gz").exists():
+        yield f"{command} replay {_EXAMPLE}/events.jsonl.gz --catalog {_EXAMPLE}/catalog.yaml", "on real purchases"
+    yield f"{command} up --catalog my.yaml", "with rules of your own; `check my.yaml` tells what is wrong in them"
+
+
+def _command() -> str:
+    """How this installation's command is called from here: a virtual environment may not be on the path."""
+    beside = Path(sys.executable).with_name("tagstream")
+    if shutil.which("tagstream") is not None or not beside.exists():
+        return "tagstream"
+    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)

@@ -48,6 +48,7 @@ _PAUSE_RETRY_S: Final = 30.0
 _LONGEST_BACKOFF_S: Final = 5.0
 _QUIET_S: Final = 0.1
 _TICK_AGAIN_S: Final = 1.0
+_DUE_EVERY_S: Final = 0.05
 _LAG_S: Final = 1.0
 _POLL_LIMIT: Final = 8_192
 _ACQUIRERS: Final = 2
@@ -96,7 +97,7 @@ class Worker:
         self._versions = Versions(catalog.name, catalog.version)
         self._owned: dict[int, Owned] = {}
         self._said: str | None = None
-        self._measured_s = 0.0
+        self._measured_s = self._due_s = 0.0
         self._topics = {
             EVENTS: settings.events_topic,
             SEGMENT_CHANGES: settings.segment_changes_topic,
@@ -235,7 +236,9 @@ class Worker:
         self._take_up()
         while not self._stop.is_set() and any(r.has_records for r in self._running()):
             self._round(self._batch_step)
-        if any(running.has_due for running in self._running()):
+        # Between batches, due users wait a little to come in steps of more than one: a step has a cost of its own.
+        if (not fetched.messages or now_s - self._due_s >= _DUE_EVERY_S) and any(r.has_due for r in self._running()):
+            self._due_s = now_s
             self._round(self._due_step)
         self._now_and_then()
 

@@ -43,7 +43,11 @@ def altered(before: bytes, after: bytes) -> Callable[[bytes], bytes]:
     ("change", "reason", "sentence"),
     [
         (altered(b'"topic_id":"', b'"topic_id":"another'), "topic_recreated", "was deleted and made anew"),
-        (altered(b'"partition_count":4', b'"partition_count":8'), "partitions_changed", "as one of 8.* has 4 partitions"),
+        (
+            altered(b'"partition_count":4', b'"partition_count":8'),
+            "partitions_changed",
+            "as one of 8.* has 4 partitions",
+        ),
         (altered(b'"next_offset":', b'"next_offset":9'), "position_out_of_range", "stands at offset 9.*offsets from 0"),
         (altered(b'"catalog_version":1', b'"catalog_version":7'), "unknown_version", "has version 1 of shop"),
         (altered(b'"catalog":"shop"', b'"catalog":"other"'), "unknown_version", "version 1 of the catalog other"),
