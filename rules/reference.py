@@ -245,7 +245,7 @@ class Reference:
             "cause": cause,
             "catalog_version": self.catalog.version,
             "model_versions": {},
-            "tags": {name: self._tag(name, user, now_ms) for name in segment.reads},
+            "tags": {name: self._tag(name, user, now_ms) for name in self.catalog.tags if name in segment.reads},
             "record": record,
             "segment": segment.name,
             "kind": segment.kind,

@@ -10,6 +10,8 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from rules.program import Program
+from stream.engine import Engine
 from stream.errors import ConfigurationError
 from stream.metrics import Metrics
 from stream.settings import Delivery
@@ -22,19 +24,12 @@ from stream.worker.sink import Publication, Sink
 from stream.worker.steps import committed_of
 from stream.worker.store import Store, Taken
 
-__all__ = ["Acquired", "Acquirer", "Versions"]
+__all__ = ["REBUILD", "Acquired", "Acquirer"]
 
 log = logging.getLogger("tagstream.worker")
 
+_ROWS_AT_ONCE: Final = 4_000
 REBUILD: Final = "Rebuild the partition: `tagstream rebuild` refills Redis from the log."
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """What a worker evaluates with."""
-
-    catalog: str
-    catalog_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +54,9 @@ class Acquirer:
     lookup: Lookup
     sink: Sink
     topics: PublishedTopics
-    versions: Versions
     facts: TopicFacts
     delivery: Delivery
+    program: Program
     metrics: Metrics
 
     def acquire(self, partition: int) -> Acquired:
@@ -96,6 +91,8 @@ class Acquirer:
         if position.replay_to is not None:
             self._alarm(partition, position, taken)
         guard = load_guard(self.topics, partition, position)
+        if guard is not None:
+            self._forget_what_rows_have(partition, guard)
         return Acquired(partition, position, outstanding, taken.due_ms, guard)
 
     def _check_store(self) -> None:
@@ -120,8 +117,8 @@ class Acquirer:
             next_offset=low,
             log_time_ms=0,
             watermark_ms=0,
-            catalog=self.versions.catalog,
-            catalog_version=self.versions.catalog_version,
+            catalog=self.program.catalog.name,
+            catalog_version=self.program.catalog.version,
             model_versions={},
             walk=None,
             partition_count=self.facts.partition_count,
@@ -176,7 +173,7 @@ class Acquirer:
                 f"{low} to {high} only.",
                 remedy=f"Records were deleted before they were read, or the log was cut. {REBUILD}",
             )
-        held = (self.versions.catalog, self.versions.catalog_version)
+        held = (self.program.catalog.name, self.program.catalog.version)
         if (position.catalog, position.catalog_version) != held or position.model_versions:
             raise PauseError(
                 "unknown_version",
@@ -202,6 +199,22 @@ class Acquirer:
             messages = missing(self.topics, position, messages)
         self.metrics.resends.inc()
         return Publication(partition, messages, committed_of(position))
+
+    def _forget_what_rows_have(self, partition: int, guard: ReplayGuard) -> None:
+        """Of the changes read, those of the position's own step, and of steps since the mark, are in the rows."""
+        users = guard.users()
+        for start in range(0, len(users), _ROWS_AT_ONCE):
+            part = users[start : start + _ROWS_AT_ONCE]
+            engine = Engine(
+                self.program,
+                app=self.topics.app,
+                partition=partition,
+                partition_count=self.facts.partition_count,
+                row_budget_bytes=1,
+            )
+            engine.load(part, self.store.rows(partition, part))
+            for profile in engine.profiles(part):
+                guard.forget(profile.user, profile.incarnation, profile.version)
 
     def _alarm(self, partition: int, position: Position, taken: Taken) -> None:
         found = "nothing" if taken.before is None else f"step {taken.before[:16].decode()}"

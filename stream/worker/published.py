@@ -153,6 +153,17 @@ class ReplayGuard:
         self.digests.setdefault(user, {})[data.version] = _digest(key, value)
         self.newest[user] = max(self.newest.get(user, 0), data.version)
 
+    def users(self) -> list[str]:
+        """The users whose changes are waited for."""
+        return sorted({user.decode() for user, _ in self.digests})
+
+    def forget(self, user: str, incarnation: int, version: int) -> None:
+        """What a stored row has counted already isn't computed again: don't wait for it."""
+        key = (user.encode(), incarnation)
+        left = {number: digest for number, digest in self.digests.pop(key, {}).items() if number > version}
+        if left:
+            self.digests[key] = left
+
     def unpublished(self, changes: Sequence[Outgoing]) -> list[Outgoing]:
         """Those of the recomputed changes that were not published yet.
 

@@ -9,34 +9,29 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from rules.catalog import Catalog
 from rules.program import compile_catalog
 from stream.clock import Clock
 from stream.embedded import Addresses, runtime_folder
-from stream.engine import Engine
 from stream.errors import ConfigurationError, TagstreamError, UnavailableError
 from stream.metrics import Metrics
 from stream.settings import Settings
 from stream.topics import verify_topics
+from stream.worker.assembly import assemble, new_lookup
 from stream.worker.errors import DoubtError, FencedError, PauseError, SharedNameError, StepTooLargeError
 from stream.worker.letters import Letters
-from stream.worker.lookup import Lookup, TopicFacts
+from stream.worker.lookup import TopicFacts
 from stream.worker.measure import Measure
 from stream.worker.partition import Owned, Running, Stage
-from stream.worker.protocol import Acquired, Acquirer, Versions
-from stream.worker.published import PublishedTopics
-from stream.worker.redis_store import RedisStore
-from stream.worker.rounds import Failure, Rounds
-from stream.worker.sink import PlainSink, RefusedMessageError, Sink, SinkOptions, TransactionalSink
+from stream.worker.protocol import Acquired
+from stream.worker.rounds import Failure
+from stream.worker.sink import RefusedMessageError
 from stream.worker.slots import WorkerName, claim_name
 from stream.worker.source import Source, SourceOptions
 from stream.worker.steps import Step
-from stream.worker.ticks import TickWriter
 from stream.worker.warm import compile_engine
-from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
 
 __all__ = ["Worker", "run_worker"]
 
@@ -51,7 +46,6 @@ _TICK_AGAIN_S: Final = 1.0
 _DUE_EVERY_S: Final = 0.05
 _LAG_S: Final = 1.0
 _POLL_LIMIT: Final = 8_192
-_ACQUIRERS: Final = 2
 
 
 def run_worker(
@@ -94,15 +88,9 @@ class Worker:
         self._measure = Measure(metrics, clock)
         self._metrics = metrics
         self._program = compile_catalog(catalog)
-        self._versions = Versions(catalog.name, catalog.version)
         self._owned: dict[int, Owned] = {}
         self._said: str | None = None
         self._measured_s = self._due_s = 0.0
-        self._topics = {
-            EVENTS: settings.events_topic,
-            SEGMENT_CHANGES: settings.segment_changes_topic,
-            EVENTS_DLQ: settings.events_dlq_topic,
-        }
 
     def paused(self) -> dict[int, PauseError]:
         """The partitions that are paused, and why."""
@@ -150,71 +138,33 @@ class Worker:
         return False
 
     def _run(self, source: Source) -> None:
-        self._source = source
+        lookup = new_lookup(self._settings, self._addresses, self._clock)
         facts: list[TopicFacts] = []
-        lookup = self._new_lookup()
         if not self._wait_until(lambda: facts.append(lookup.facts())):
             return
-        self._partition_count = facts[0].partition_count
-        settings, addresses = self._settings, self._addresses
-        self._store = RedisStore(
-            addresses.redis,
-            app=settings.app,
-            partition_count=self._partition_count,
-            timeout_ms=settings.redis_timeout_ms,
+        self._parts = parts = assemble(
+            self._settings,
+            self._addresses,
+            self._program,
+            self._clock,
+            name=self._name,
+            source=source,
+            lookup=lookup,
+            facts=facts[0],
+            measure=self._measure,
+            metrics=self._metrics,
         )
-        self._sink = self._new_sink(source)
-        self._rounds = Rounds(self._store, source, self._sink, self._measure, self._clock.monotonic_s)
-        delivery = settings.delivery_on(embedded=addresses.embedded)
-        topics = PublishedTopics(addresses.kafka, settings.app, self._topics, addresses.embedded, self._clock)
-        self._acquirer = Acquirer(
-            self._store, lookup, self._sink, topics, self._versions, facts[0], delivery, self._metrics
-        )
-        self._ticks = TickWriter(addresses.kafka, settings.events_topic, f"tagstream-{settings.app}-ticks", self._clock)
-        self._threads = ThreadPoolExecutor(_ACQUIRERS, thread_name_prefix="tagstream-acquire")
+        self._source, self._sink, self._rounds = source, parts.sink, parts.rounds
         try:
-            if self._wait_until(self._store.check):
+            if self._wait_until(parts.store.check):
                 compile_engine(self._program)
-                log.info("worker %s of app %s: joining (%s)", self._name, settings.app, delivery)
+                log.info("worker %s of app %s: joining (%s)", self._name, self._settings.app, parts.acquirer.delivery)
                 source.subscribe()
                 while not self._stop.is_set():
                     self._turn()
                 self._rounds.publish_behind(self._owned.values())
         finally:
-            self._threads.shutdown(wait=True, cancel_futures=True)
-            self._ticks.close()
-            self._sink.drop()
-            self._store.close()
-
-    def _new_lookup(self) -> Lookup:
-        settings = self._settings
-        return Lookup(
-            self._addresses.kafka,
-            app=settings.app,
-            topic=settings.events_topic,
-            stable_s=settings.transaction_timeout_ms / 1000 + _WAIT_S,
-            clock=self._clock,
-        )
-
-    def _new_sink(self, source: Source) -> Sink:
-        settings = self._settings
-        options = SinkOptions(
-            self._addresses.kafka, settings.app, self._name, self._topics, settings.transaction_timeout_ms / 1000
-        )
-        if settings.delivery_on(embedded=self._addresses.embedded) == "at_least_once":
-            return PlainSink(options, self._clock, source.commit)
-        return TransactionalSink(
-            options, self._clock, source.places, transaction_timeout_ms=settings.transaction_timeout_ms
-        )
-
-    def _new_engine(self, partition: int) -> Engine:
-        return Engine(
-            self._program,
-            app=self._settings.app,
-            partition=partition,
-            partition_count=self._partition_count,
-            row_budget_bytes=self._settings.row_memory_mib * 2**20,
-        )
+            parts.close()
 
     # One turn of the loop
 
@@ -285,7 +235,7 @@ class Worker:
             if owned.task is not None and owned.task.done():
                 self._settle(owned)
             if owned.task is None and owned.running is None and now_s >= owned.retry_s:
-                owned.task = self._threads.submit(self._acquirer.acquire, owned.partition)
+                owned.task = self._parts.threads.submit(self._parts.acquirer.acquire, owned.partition)
                 owned.stage = Stage.ACQUIRING
 
     def _settle(self, owned: Owned) -> None:
@@ -311,9 +261,9 @@ class Worker:
         partition, position = owned.partition, acquired.position
         running = Running(
             position=position,
-            engine=self._new_engine(partition),
+            engine=self._parts.new_engine(partition),
             letters=Letters(self._settings.app, self._settings.events_topic, partition),
-            store=self._store,
+            store=self._parts.store,
             guard=acquired.guard,
             published_step=position.step,
             due_ms=acquired.due_ms,
@@ -385,7 +335,7 @@ class Worker:
         for owned in self._owned.values():
             if owned.running is not None and self._wants_tick(owned.running, now_s, now_ms):
                 owned.running.ticked_s = now_s
-                self._ticks.write(owned.partition)
+                self._parts.ticks.write(owned.partition)
                 self._measure.tick()
         if now_s - self._measured_s >= _LAG_S:
             self._measured_s = now_s

@@ -6,8 +6,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from confluent_kafka import Message
-
 from rules.catalog import Catalog
 from stream.clock import SystemClock
 from stream.embedded import Addresses

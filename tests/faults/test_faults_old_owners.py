@@ -26,7 +26,7 @@ from tests.integration.worker_runs import Run, Shop, wait_for
 
 
 def run_and_freeze(folder: Path, settings: Settings, addresses: Addresses, *, frozen_s: float, rounds: int) -> str:
-    """Stop a worker's process past its session, again and again, while traffic goes on; the logs once all is drained."""
+    """Stop a worker's process past its session, again and again, under load; the logs once all is drained."""
     clock = SystemClock()
     catalog = folder / "catalog.yaml"
     catalog.write_text(CATALOG, encoding="utf-8")

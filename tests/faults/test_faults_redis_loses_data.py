@@ -1,4 +1,4 @@
-"""Redis comes back without its newest steps, or empty: what was published is not published again, and nothing is lost."""
+"""Redis comes back without its newest steps, or empty: nothing is published twice, and nothing is lost."""
 
 from __future__ import annotations
 

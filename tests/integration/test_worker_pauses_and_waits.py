@@ -1,4 +1,4 @@
-"""What stops a partition, what stops a worker, and what is only waited for: each with a sentence that says what to do."""
+"""What stops a partition, what stops a worker, what is only waited for: each with a sentence that says what to do."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Run:
         if topics:
             ensure_topics(settings, addresses)
         self.metrics = Metrics()
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._end = threading.Event()
         self._name = claim_name(settings.app, settings.runtime_path(), settings.worker)
         self.worker = Worker(
@@ -83,7 +83,7 @@ class Run:
     def _run(self) -> None:
         try:
             self.worker.run()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  # the test looks at it
             self.error = error
 
     def start(self) -> Self:

@@ -1,0 +1,128 @@
+"""Puts a worker's parts together, once it is known where the servers are and what the events topic is."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from rules.program import Program
+from stream.clock import Clock
+from stream.embedded import Addresses
+from stream.engine import Engine
+from stream.metrics import Metrics
+from stream.settings import Settings
+from stream.worker.lookup import Lookup, TopicFacts
+from stream.worker.measure import Measure
+from stream.worker.protocol import Acquirer
+from stream.worker.published import PublishedTopics
+from stream.worker.redis_store import RedisStore
+from stream.worker.rounds import Rounds
+from stream.worker.sink import PlainSink, Sink, SinkOptions, TransactionalSink
+from stream.worker.source import Source
+from stream.worker.store import Store
+from stream.worker.ticks import TickWriter
+from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
+
+__all__ = ["Parts", "assemble", "new_lookup"]
+
+_ACQUIRERS: Final = 2
+_STABLE_MORE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything between the loop and the servers. threads: for taking partitions."""
+
+    settings: Settings
+    program: Program
+    facts: TopicFacts
+    store: Store
+    sink: Sink
+    rounds: Rounds
+    acquirer: Acquirer
+    ticks: TickWriter
+    threads: ThreadPoolExecutor
+
+    def new_engine(self, partition: int) -> Engine:
+        """An engine that knows no user."""
+        return Engine(
+            self.program,
+            app=self.settings.app,
+            partition=partition,
+            partition_count=self.facts.partition_count,
+            row_budget_bytes=self.settings.row_memory_mib * 2**20,
+        )
+
+    def close(self) -> None:
+        """Let go of everything but the source."""
+        self.threads.shutdown(wait=True, cancel_futures=True)
+        self.ticks.close()
+        self.sink.drop()
+        self.store.close()
+
+
+def new_lookup(settings: Settings, addresses: Addresses, clock: Clock) -> Lookup:
+    """A dead worker's transaction ends by its timeout, so K is waited for a little longer than that."""
+    return Lookup(
+        addresses.kafka,
+        app=settings.app,
+        topic=settings.events_topic,
+        stable_s=settings.transaction_timeout_ms / 1000 + _STABLE_MORE_S,
+        clock=clock,
+    )
+
+
+def assemble(
+    settings: Settings,
+    addresses: Addresses,
+    program: Program,
+    clock: Clock,
+    *,
+    name: str,
+    source: Source,
+    lookup: Lookup,
+    facts: TopicFacts,
+    measure: Measure,
+    metrics: Metrics,
+) -> Parts:
+    """The parts of the worker of this name. Connects to nothing yet."""
+    topics = {
+        EVENTS: settings.events_topic,
+        SEGMENT_CHANGES: settings.segment_changes_topic,
+        EVENTS_DLQ: settings.events_dlq_topic,
+    }
+    store = RedisStore(
+        addresses.redis,
+        app=settings.app,
+        partition_count=facts.partition_count,
+        timeout_ms=settings.redis_timeout_ms,
+    )
+    delivery = settings.delivery_on(embedded=addresses.embedded)
+    options = SinkOptions(addresses.kafka, settings.app, name, topics, settings.transaction_timeout_ms / 1000)
+    sink: Sink
+    if delivery == "at_least_once":
+        sink = PlainSink(options, clock, source.commit)
+    else:
+        timeout_ms = settings.transaction_timeout_ms
+        sink = TransactionalSink(options, clock, source.places, transaction_timeout_ms=timeout_ms)
+    return Parts(
+        settings=settings,
+        program=program,
+        facts=facts,
+        store=store,
+        sink=sink,
+        rounds=Rounds(store, source, sink, measure, clock.monotonic_s),
+        acquirer=Acquirer(
+            store=store,
+            lookup=lookup,
+            sink=sink,
+            topics=PublishedTopics(addresses.kafka, settings.app, topics, addresses.embedded, clock),
+            facts=facts,
+            delivery=delivery,
+            program=program,
+            metrics=metrics,
+        ),
+        ticks=TickWriter(addresses.kafka, settings.events_topic, f"tagstream-{settings.app}-ticks", clock),
+        threads=ThreadPoolExecutor(_ACQUIRERS, thread_name_prefix="tagstream-acquire"),
+    )
