@@ -58,7 +58,7 @@ class Parts:
         """Let go of everything but the source."""
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.ticks.close()
-        self.sink.drop()
+        self.sink.close()
         self.store.close()
 
 

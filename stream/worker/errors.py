@@ -10,7 +10,15 @@ from typing import ClassVar
 
 from stream.errors import TagstreamError, UnavailableError
 
-__all__ = ["DoubtError", "FencedError", "PauseError", "SharedNameError", "StepTooLargeError", "WorkerError"]
+__all__ = [
+    "DoubtError",
+    "FencedError",
+    "PauseError",
+    "SharedNameError",
+    "StepTooLargeError",
+    "WorkerError",
+    "unavailable",
+]
 
 
 class WorkerError(TagstreamError):

@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined]  # it is public, says its text
 
 from stream.clock import Clock
+from stream.worker.errors import unavailable
 from stream.worker.kafka_clients import client_options, error_of, kafka_error
 from stream.worker.position import Committed
 
@@ -58,20 +59,22 @@ class Lookup:
         self._topic = topic
         self._stable_s = stable_s
         self._clock = clock
-        self._admin = AdminClient(client_options(brokers, f"tagstream-{app}-lookup"))
+        self._client_id = f"tagstream-{app}-lookup"
+        self._admin = self._new_admin()
 
     def committed(self, partition: int) -> Committed | None:
         """K, or None. Waits while an open transaction could still change it (`require_stable`)."""
         deadline_s = self._clock.monotonic_s() + self._stable_s
+        wanted = ConsumerGroupTopicPartitions(self._group, [TopicPartition(self._topic, partition)])
         while True:
-            try:
-                return self._committed(partition)
-            except KafkaException as exception:
-                error = error_of(exception)
-                unstable = error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT
-                if not unstable or self._clock.monotonic_s() > deadline_s:
-                    raise kafka_error(error, self._brokers) from exception
-                self._clock.sleep_s(_ASK_AGAIN_S)
+            answer = self._admin.list_consumer_group_offsets([wanted], require_stable=True, request_timeout=_CALL_S)
+            found = self._result(answer[self._group]).topic_partitions[0]
+            if found.error is None:
+                return None if found.offset < 0 else Committed.parse(found.offset, found.metadata)
+            unstable = found.error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT
+            if not unstable or self._clock.monotonic_s() > deadline_s:
+                raise kafka_error(found.error, self._brokers)
+            self._clock.sleep_s(_ASK_AGAIN_S)
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """Where the log begins, and the offset after its end."""
@@ -82,14 +85,6 @@ class Lookup:
         described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_CALL_S)
         topic = self._result(described[self._topic])
         return TopicFacts(str(topic.topic_id or ""), len(topic.partitions))
-
-    def _committed(self, partition: int) -> Committed | None:
-        wanted = ConsumerGroupTopicPartitions(self._group, [TopicPartition(self._topic, partition)])
-        answer = self._admin.list_consumer_group_offsets([wanted], require_stable=True, request_timeout=_CALL_S)
-        found = answer[self._group].result(2 * _CALL_S).topic_partitions[0]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return None if found.offset < 0 else Committed.parse(found.offset, found.metadata)
 
     def _offset(self, partition: int, which: _OffsetSpec) -> int:
         place = TopicPartition(self._topic, partition)
@@ -102,4 +97,12 @@ class Lookup:
         try:
             return answer.result(2 * _CALL_S)
         except KafkaException as exception:
+            # After its coordinator was lost a client may ask the old connection for ever (librdkafka's issue 5511).
+            self._admin = self._new_admin()
             raise kafka_error(error_of(exception), self._brokers) from exception
+        except TimeoutError as error:
+            self._admin = self._new_admin()
+            raise unavailable("Kafka", self._brokers, f"no answer within {2 * _CALL_S:.0f} s") from error
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient(client_options(self._brokers, self._client_id))

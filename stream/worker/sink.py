@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from stream.clock import Clock
 from stream.errors import UnavailableError
+from stream.worker.bounded import BoundedCalls, GivenUpError
 from stream.worker.errors import DoubtError, FencedError, SharedNameError
 from stream.worker.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.outbox import Outgoing
@@ -27,6 +28,7 @@ __all__ = ["PlainSink", "Publication", "RefusedMessageError", "Sink", "SinkOptio
 log = logging.getLogger("tagstream.worker")
 
 _ABORT_S: Final = 2.0
+_LATER_S: Final = 1.0  # the client's own timeout comes first, where it keeps it
 _FENCED_AGAIN_S: Final = 60.0
 _FENCED: Final = frozenset(
     {
@@ -105,6 +107,10 @@ class Sink(Protocol):
         """Destroy the producer. Idempotent."""
         ...
 
+    def close(self) -> None:
+        """Drop the producer for good. Idempotent."""
+        ...
+
 
 @dataclass(slots=True)
 class _Deliveries:
@@ -153,6 +159,9 @@ class _Producing:
             producer, self._producer = self._producer, None
         if producer is not None:
             producer.purge()
+
+    def close(self) -> None:
+        self.drop()
 
     def _send(self, producer: Any, publications: Sequence[Publication], deliveries: _Deliveries) -> int:
         """Hand all messages to the producer; how many."""
@@ -261,6 +270,7 @@ class TransactionalSink(_Producing):
         )
         self._places = places
         self._fenced_s: float | None = None
+        self._bounded = BoundedCalls("tagstream-offsets")
 
     def stand(self) -> None:
         with self._standing:
@@ -280,7 +290,10 @@ class TransactionalSink(_Producing):
             producer.begin_transaction()
             count = self._send(producer, publications, deliveries)
             # While the messages are on their way, the offsets go too; nothing is visible before the commit.
-            producer.send_offsets_to_transaction(self._places(offsets), membership, self._options.timeout_s)
+            places, timeout_s = self._places(offsets), self._options.timeout_s
+            self._bounded.call(
+                lambda: producer.send_offsets_to_transaction(places, membership, timeout_s), timeout_s + _LATER_S
+            )
             self._await(producer, deliveries, count)
             producer.commit_transaction(self._options.timeout_s)
         self._learn(publications, deliveries)
@@ -288,7 +301,10 @@ class TransactionalSink(_Producing):
     @contextlib.contextmanager
     def _ended_on_error(self, producer: Any) -> Iterator[None]:
         try:
-            yield
+            try:
+                yield
+            except GivenUpError:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None  # noqa: SLF001
         except KafkaException as exception:
             # Ending it at once frees readers; if that fails too, the next producer of the name does it.
             with contextlib.suppress(KafkaException):
@@ -297,6 +313,10 @@ class TransactionalSink(_Producing):
             if error_of(exception).code() in _FENCED:
                 self._fenced()
             raise self._doubt(exception) from exception
+
+    def close(self) -> None:
+        super().close()
+        self._bounded.close()
 
     def _fenced(self) -> None:
         """Once may be a transaction that took too long; twice within a minute is somebody of the same name."""

@@ -114,6 +114,8 @@ def test_what_is_no_event_has_one_reason(value: bytes | None, reason: str) -> No
         _track(event="Pay", properties={"amount": None}),
         _track(event="Pay", properties={"amount": 999_999_999_999}),
         _track(properties="HUGE").replace(b'"HUGE"', b'{"unread": 1e999}'),
+        _track(properties="HUGE").replace(b'"HUGE"', b'{"x": [1e999]}'),
+        _track(properties={"x": {"deep": 10**400}}),
         _track(userId="é" * 256),
         _track(unknown=[{}], properties=None, traits=None, context=None, messageId=None),
         b" \n" + _track() + b"\t",
