@@ -2,6 +2,7 @@
 
 Numba's cache notices a change of the file a function stands in, but not of the files it calls into. So the cache lies
 in a folder named by a digest of all the sources that it is made of; `NUMBA_CACHE_DIR`, where set, is left as it is.
+Where that folder cannot be made, nothing is cached, and every start compiles anew.
 """
 
 from __future__ import annotations
@@ -29,10 +30,22 @@ def _cache_folder() -> Path:
     return root / "tagstream" / f"numba-{digest.hexdigest()[:16]}"
 
 
-if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]  # Numba makes them at run time
+def _set_up_cache() -> bool:
+    """Choose the cache's folder; whether there is one."""
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return True
+    try:
+        folder = _cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
+        return False
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # Numba makes them at run time
+    return os.access(folder, os.W_OK)
+
+
+_CACHED = _set_up_cache()
 
 
 def jit(function: Function) -> Function:
     """Compile a kernel function: no Python objects, no fastmath, division by zero as in IEEE 754."""
-    return cast("Function", numba.njit(cache=True, error_model="numpy", boundscheck=False)(function))
+    return cast("Function", numba.njit(cache=_CACHED, error_model="numpy", boundscheck=False)(function))

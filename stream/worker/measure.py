@@ -29,15 +29,19 @@ class Measure:
         """A round of steps took so long."""
         self._metrics.step_duration.observe(seconds)
 
-    def step(self, step: Step) -> None:
-        """A step has been committed and published."""
+    def committed(self, step: Step) -> None:
+        """A step has been committed to the store: that happens once."""
         metrics, result = self._metrics, step.result
         metrics.steps.labels("due" if step.intake is None else "records").inc()
         metrics.events.inc(result.accepted)
         metrics.duplicates.inc(result.duplicates)
         for reason, count in Counter(reject.reason for reject in result.rejects).items():
             metrics.rejects.labels(reason).inc(count)
-        self._messages(step.publication.messages)
+
+    def published(self, step: Step) -> None:
+        """A step's messages have been published."""
+        metrics, result = self._metrics, step.result
+        self.messages(step.publication.messages)
         now_ms = self._clock.now_ms()
         if step.intake is None:
             for time_ms in result.change_times_ms:
@@ -47,7 +51,8 @@ class Measure:
             for event in result.change_events:
                 metrics.publish_delay.observe(max(now_ms - int(times[places[event]]), 0) / 1000)
 
-    def _messages(self, messages: Sequence[Outgoing]) -> None:
+    def messages(self, messages: Sequence[Outgoing]) -> None:
+        """These have been published, with their step or later."""
         kinds = Counter(message.kind for message in messages)
         self._metrics.forwards.inc(kinds[EVENTS])
         if kinds[SEGMENT_CHANGES]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stream.engine.result import NEVER_MS
+from stream.worker.errors import DoubtError
 from stream.worker.position import STEPS_PER_OWNER
 from stream.worker.store import StepWrite, Taken, fenced, malformed_position, unpublished_outbox
 
@@ -81,6 +82,15 @@ class MemoryStore:
             kept.outbox = write.outbox or None
             kept.position = write.position
             return kept.first_due_ms
+
+    def commit_all(self, writes: Sequence[tuple[int, StepWrite]]) -> list[int | Exception | None]:
+        outcomes: list[int | Exception | None] = []
+        for partition, write in writes:
+            try:
+                outcomes.append(self.commit(partition, write))
+            except DoubtError as error:
+                outcomes.append(error)
+        return outcomes
 
     def rows(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
         with self._lock:

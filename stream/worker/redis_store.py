@@ -67,6 +67,7 @@ class RedisStore:
         self._url = url
         self._timeout_s = timeout_ms / 1000
         self._client: Any = None
+        self._is_cluster = False
         self._acquire: Any = None
         self._commit: Any = None
         self._encode = msgspec.msgpack.Encoder().encode
@@ -107,6 +108,42 @@ class RedisStore:
                 raise malformed_position(partition)
 
     def commit(self, partition: int, write: StepWrite) -> int | None:
+        (outcome,) = self.commit_all([(partition, write)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def commit_all(self, writes: Sequence[tuple[int, StepWrite]]) -> list[int | Exception | None]:
+        scripts = [self._commit_of(partition, write) for partition, write in writes]
+        outcomes: list[int | Exception | None] = []
+        for (partition, _), (keys, args), answer in zip(writes, scripts, self._answers(scripts), strict=True):
+            try:
+                with self._errors():
+                    if isinstance(answer, redis.exceptions.NoScriptError):  # the server was restarted: load it again
+                        answer = self._commit(keys=keys, args=args)  # noqa: PLW2901  # the answer to the same
+                    elif isinstance(answer, Exception):
+                        raise answer
+                outcomes.append(self._outcome(partition, answer))
+            except TagstreamError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _answers(self, scripts: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        """The answers to all scripts, in one round trip where one server has all keys; an error in place of each."""
+        try:
+            client = self._connected()
+            if len(scripts) == 1 or self._is_cluster:
+                return [self._commit(keys=keys, args=args) for keys, args in scripts]
+            pipeline = client.pipeline(transaction=False)
+            for keys, args in scripts:
+                pipeline.evalsha(self._commit.sha, len(keys), *keys, *args)
+            answers: list[Any] = pipeline.execute(raise_on_error=False)
+            return answers
+        except (redis.RedisError, OSError) as error:
+            return [error] * len(scripts)
+
+    def _commit_of(self, partition: int, write: StepWrite) -> tuple[list[str], list[Any]]:
+        """Keys and arguments of the script for one step."""
         keys = keys_of(self._app, partition)
         by_bucket: dict[int, list[tuple[str, bytes]]] = {}
         buckets = buckets_of([user for user, _ in write.rows], self._partition_count) if write.rows else []
@@ -122,20 +159,22 @@ class RedisStore:
                 [user for user, due_ms in write.due if due_ms >= NEVER_MS],
             )
         )
-        with self._errors():
-            client = self._connected()
-            answer = self._commit(
-                keys=[
-                    *(keys.position, keys.outbox, keys.due, keys.sizes),
-                    *map(keys.bucket, by_bucket),
-                    *map(keys.members, segments),
-                ],
-                args=[
-                    *(_digits(write.expected_step), write.position, _digits(write.published_step), write.outbox),
-                    *(len(by_bucket), b"".join([row for pairs in by_bucket.values() for _, row in pairs]), work),
-                ],
-                client=client,
-            )
+        rows = b"".join([row for pairs in by_bucket.values() for _, row in pairs])
+        return (
+            [
+                *(keys.position, keys.outbox, keys.due, keys.sizes),
+                *map(keys.bucket, by_bucket),
+                *map(keys.members, segments),
+            ],
+            [
+                *(_digits(write.expected_step), write.position, _digits(write.published_step), write.outbox),
+                *(len(by_bucket), rows, work),
+            ],
+        )
+
+    @staticmethod
+    def _outcome(partition: int, answer: Any) -> int | None:
+        """The smallest due time out of the script's answer, or the error that it stands for."""
         match answer:
             case [b"ok", due]:
                 return _due(due)
@@ -208,7 +247,8 @@ class RedisStore:
                 "socket_connect_timeout": self._timeout_s,
             }
             client: Any = redis.Redis.from_url(self._url, **options)
-            if client.info("cluster").get("cluster_enabled"):
+            self._is_cluster = bool(client.info("cluster").get("cluster_enabled"))
+            if self._is_cluster:
                 client.close()
                 client = RedisCluster.from_url(self._url, **options)
             self._acquire = client.register_script(_script("acquire.lua"))

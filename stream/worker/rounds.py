@@ -68,7 +68,14 @@ class Rounds:
                 if step is not None:
                     steps.append((owned, running, step))
         # 2
-        committed = [entry for entry in steps if self._commit(*entry, failures)]
+        outcomes = self.store.commit_all([(step.partition, step.write) for _, _, step in steps])
+        committed = []
+        for entry, outcome in zip(steps, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                failures.append(Failure(entry[0], outcome, computing=True))
+            else:
+                self._moved(entry[1], entry[2], outcome)
+                committed.append(entry)
         # 3
         if any(step.publication.messages for _, _, step in committed):
             publications = [step.publication for _, _, step in committed if step.publication.messages]
@@ -101,20 +108,17 @@ class Rounds:
     def publish(self, publication: Publication) -> None:
         """Publish what a partition that was just taken has outstanding. Raises DoubtError."""
         self.sink.publish([publication], self.source.membership())
+        self.measure.messages(publication.messages)
 
-    def _commit(self, owned: Owned, running: Running, step: Step, failures: list[Failure]) -> bool:
-        try:
-            running.due_ms = self.store.commit(step.partition, step.write)
-        except Exception as error:  # noqa: BLE001  # as above
-            failures.append(Failure(owned, error, computing=True))
-            return False
+    def _moved(self, running: Running, step: Step, due_ms: int | None) -> None:
+        """The partition stands where the step took it."""
+        running.due_ms = due_ms
         running.position = step.position
-        if step.publication.messages:
-            return True
-        running.published_step = step.position.step  # nothing to publish, so nothing outstanding
-        if running.uncommitted_s is None:
-            running.uncommitted_s = self.now_s()
-        return True
+        self.measure.committed(step)
+        if not step.publication.messages:
+            running.published_step = step.position.step  # nothing to publish, so nothing outstanding
+            if running.uncommitted_s is None:
+                running.uncommitted_s = self.now_s()
 
     def _behind(self, partitions: Iterable[Owned]) -> list[Publication]:
         return [
@@ -145,7 +149,7 @@ class Rounds:
             if step.position.replay_to is None:
                 running.guard = None
             owned.note_success("batch" if step.intake is not None else "due")
-            self.measure.step(step)
+            self.measure.published(step)
         if steps:
             self.measure.round(self.now_s() - started_s)
         return len(steps)

@@ -286,7 +286,7 @@ class TransactionalSink(_Producing):
     def publish(self, publications: Sequence[Publication], membership: bytes) -> None:
         producer, deliveries = self._producer, _Deliveries()
         offsets = {publication.partition: publication.committed for publication in publications}
-        with self._ended_on_error(producer):
+        with self._ended_on_error(producer, deliveries):
             producer.begin_transaction()
             count = self._send(producer, publications, deliveries)
             # While the messages are on their way, the offsets go too; nothing is visible before the commit.
@@ -299,20 +299,23 @@ class TransactionalSink(_Producing):
         self._learn(publications, deliveries)
 
     @contextlib.contextmanager
-    def _ended_on_error(self, producer: Any) -> Iterator[None]:
+    def _ended_on_error(self, producer: Any, deliveries: _Deliveries) -> Iterator[None]:
         try:
             try:
                 yield
             except GivenUpError:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None  # noqa: SLF001
         except KafkaException as exception:
+            producer.poll(0)
+            # A message that was refused fails the transaction, and whatever is asked of it afterwards.
+            cause = exception if deliveries.error is None else KafkaException(deliveries.error)
             # Ending it at once frees readers; if that fails too, the next producer of the name does it.
             with contextlib.suppress(KafkaException):
                 producer.abort_transaction(_ABORT_S)
             self.drop()
             if error_of(exception).code() in _FENCED:
                 self._fenced()
-            raise self._doubt(exception) from exception
+            raise self._doubt(cause) from exception
 
     def close(self) -> None:
         super().close()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from confluent_kafka import (
+    OFFSET_END,
     TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
     KafkaError,
@@ -30,7 +31,8 @@ __all__ = ["Fetched", "Source", "SourceOptions"]
 
 log = logging.getLogger("tagstream.worker")
 
-_FETCH_WAIT_MS: Final = 10  # a consumer crawls when some partitions are empty and this is high
+_FETCH_WAIT_MS: Final = 20  # a consumer crawls when some partitions are empty and this is high
+_EMBEDDED_FETCH_WAIT_MS: Final = 5  # the embedded broker waits it out every time, and events with it
 _FETCH_BACKOFF_MS: Final = 10  # librdkafka's default of 1 s stalls a consumer whose queue was full once
 _QUEUE_KIB: Final = 32 * 1024
 _METADATA_MS: Final = 30_000
@@ -86,7 +88,7 @@ class Source:
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_uncommitted" if options.embedded else "read_committed",
-                "fetch.wait.max.ms": _FETCH_WAIT_MS,
+                "fetch.wait.max.ms": _EMBEDDED_FETCH_WAIT_MS if options.embedded else _FETCH_WAIT_MS,
                 "fetch.queue.backoff.ms": _FETCH_BACKOFF_MS,
                 "queued.max.messages.kbytes": _QUEUE_KIB,
                 "topic.metadata.refresh.interval.ms": _METADATA_MS,
@@ -160,13 +162,23 @@ class Source:
         """Seek and let it run: what was fetched before the seek never comes out of `poll`. Raises DoubtError."""
         place = TopicPartition(self._topic, partition, offset)
         try:
-            self._consumer.seek(place)
+            self._seek(place)
             self._consumer.resume([place])
         except KafkaException as exception:
             raise DoubtError(
                 f"Partition {partition} can't be read from offset {offset}: {error_of(exception).str()}.",
                 remedy="It is acquired again.",
             ) from exception
+
+    def _seek(self, place: TopicPartition) -> None:
+        try:
+            self._consumer.seek(place)
+        except KafkaException as exception:
+            if self._options.embedded or error_of(exception).code() != KafkaError._STATE:  # noqa: SLF001
+                raise
+            # Once it was out of range, a partition takes no seek any more; assigned anew it does.
+            self._consumer.incremental_unassign([place])
+            self._consumer.incremental_assign([place])
 
     def end(self, partition: int) -> int | None:
         """The offset after the log's end, as of the last fetch. Doesn't block."""
@@ -208,9 +220,10 @@ class Source:
     def _assigned(self, consumer: Any, places: list[TopicPartition]) -> None:
         if not places:
             return
-        # From offset 0 and paused at once; what slips in is dropped by the seek. No offset is looked up, none is reset.
+        # From the end and paused at once: no record slips in before the seek, and no offset there is out of range,
+        # which would leave the partition in a state that takes no seek.
         for place in places:
-            place.offset = 0
+            place.offset = OFFSET_END
         (consumer.assign if self._options.embedded else consumer.incremental_assign)(places)
         consumer.pause(places)
         self._on_assigned([place.partition for place in places])

@@ -78,6 +78,13 @@ class Store(Protocol):
         """
         ...
 
+    def commit_all(self, writes: Sequence[tuple[int, StepWrite]]) -> list[int | Exception | None]:
+        """Commit a step each of several partitions, as `commit` does; in place of a result, the error it would raise.
+
+        Each is committed by itself: one may fail and the others not.
+        """
+        ...
+
     def rows(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
         """The rows of these users, in one round trip; None for a user who has none."""
         ...

@@ -296,11 +296,11 @@ class Worker:
                 return
         self._acquire_again(owned)
 
-    def _acquire_again(self, owned: Owned) -> None:
-        """Drop rows and records; take the partition anew, soon at first, then less and less often."""
+    def _acquire_again(self, owned: Owned, *, blamed: bool = True) -> None:
+        """Drop rows and records; take the partition anew: at once, then, if it is to blame, less and less often."""
         self._drop(owned)
-        owned.stage, owned.attempts = Stage.WAITING, owned.attempts + 1
-        backoff_s = 0.0 if owned.attempts == 1 else min(0.1 * 2**owned.attempts, _LONGEST_BACKOFF_S)
+        owned.stage, owned.attempts = Stage.WAITING, owned.attempts + blamed
+        backoff_s = 0.0 if owned.attempts <= 1 else min(0.1 * 2**owned.attempts, _LONGEST_BACKOFF_S)
         owned.retry_s = self._clock.monotonic_s() + backoff_s
 
     def _pause(self, owned: Owned, pause: PauseError) -> None:
@@ -321,7 +321,7 @@ class Worker:
         if not self._sink.standing:
             for owned in self._owned.values():
                 if owned.running is not None:
-                    self._acquire_again(owned)
+                    self._acquire_again(owned, blamed=False)
 
     # What comes up now and then
 

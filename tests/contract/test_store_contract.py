@@ -261,6 +261,18 @@ def test_thousands_of_users_go_in_one_step(store: Store) -> None:
     assert (list(store.members(3, "vip")), store.due(3, 10**9, 10)) == ([], [])
 
 
+def test_steps_of_several_partitions_go_together_and_each_stands_for_itself(store: Store) -> None:
+    position = take(store)
+    for partition in (1, 2):
+        store.acquire(partition, committed_step=None, mark=b"", first=FIRST.encode_body())
+    good = write(position, due=[("ann", 7)])
+    refused = dataclasses.replace(good, expected_step=5)
+    due_ms, error, another = store.commit_all([(1, good), (2, refused), (3, good)])
+    assert (due_ms, type(error), another) == (7, FencedError, 7)
+    assert [store.due(partition, 10, 10) for partition in (1, 2, 3)] == [["ann"], [], ["ann"]]
+    assert store.commit_all([]) == []
+
+
 def test_partitions_do_not_touch_each_other(store: Store) -> None:
     position = take(store)
     store.commit(3, write(position, rows=[("ann", b"three")], sizes={"vip": 1}, due=[("ann", 5)]))

@@ -13,7 +13,7 @@ from stream.worker.redis_store import RedisStore
 from stream.worker.store import BUCKETS, buckets_of
 from tagstream.partitioning import murmur2
 from tests.contract.redis_servers import connected, redis_server
-from tests.contract.test_store_contract import stored_position, take, write
+from tests.contract.test_store_contract import FIRST, stored_position, take, write
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,10 @@ def test_a_position_that_no_worker_wrote_is_refused(store: RedisStore, client: A
 def test_scripts_are_loaded_again_after_the_server_forgot_them(store: RedisStore, client: Any) -> None:
     take(store)
     client.script_flush()
-    store.commit(3, write(stored_position(store), rows=[("ann", b"row")]))
+    store.acquire(2, committed_step=None, mark=b"", first=FIRST.encode_body())
+    client.script_flush()
+    step = write(stored_position(store), rows=[("ann", b"row")])
+    assert store.commit_all([(2, step), (3, step)]) == [None, None]
     assert store.rows(3, ["ann"]) == [b"row"]
 
 

@@ -199,3 +199,28 @@ def test_a_stored_row_newer_than_the_position_stops_the_partition(stack: Stack, 
         market.send([market.track(user), market.track(market.user_of(2))])
         wait_for(lambda: run.paused() == {1: "row_newer"})
         run.until("events_total", 1)
+
+
+def test_more_workers_than_partitions_come_and_go_and_nothing_is_lost_or_doubled(
+    stack: Stack, settings: Settings
+) -> None:
+    market = Shop(settings, stack.addresses)
+    runs = [Run(settings, stack.addresses) for _ in range(settings.partitions + 1)]
+    sent = 0
+    for run in runs:
+        run.start()
+        market.send([market.track(f"user-{i}") for i in range(40)])
+        sent += 40
+    for run in runs[:-1]:
+        run.stop()
+        market.send([market.track(f"user-{i}") for i in range(40)])
+        sent += 40
+    last = runs[-1]
+    wait_for(lambda: sum(run.count("events_total") for run in runs) >= sent)
+    last.stop()
+    assert [run.error for run in runs] == [None] * len(runs)
+    assert sum(run.count("events_total") for run in runs) == sent
+    with Reader(settings, stack.addresses, shop()) as reader:
+        profiles = [reader.profile(f"user-{i}") for i in range(40)]
+    assert {profile.tags["orders"] if profile else None for profile in profiles} == {sent // 40}
+    assert len({change.id for change in market.changes()}) == 40
