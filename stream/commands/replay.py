@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,7 +67,7 @@ def replay(
     loaded = load_catalog(catalog)
     until_ms = None if until is None else _moment_ms(until)
     size = total_bytes(files)
-    refuse_clashes(outputs, files)
+    refuse_clashes(outputs, [*files, catalog] if Path(catalog).exists() else files)
     run = Replay(loaded, app=settings.app, horizon_ms=horizon_ms, row_budget_bytes=settings.row_memory_mib * 2**20)
     with ExitStack() as stack:
         opened = {
@@ -234,10 +235,16 @@ def _one_line(summary: dict[str, object]) -> str:
     rejected: dict[str, int] = summary["rejected"]  # type: ignore[assignment]  # a summary's values are of many types
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejected.items())
     return (
-        f"{summary['events']:,} events of {summary['users']:,} users, {summary['changes']:,} changes, "
+        f"{_counted(summary['events'], 'event')} of {_counted(summary['users'], 'user')}, "
+        f"{_counted(summary['changes'], 'change')}, "
         f"{sum(rejected.values()):,} rejected{f' ({reasons})' if reasons else ''}, "
-        f"{summary['duplicates']:,} duplicates; {summary['seconds']} s, {summary['events_per_second'] or 0:,} events/s"
+        f"{_counted(summary['duplicates'], 'duplicate')}; {summary['seconds']} s, "
+        f"{summary['events_per_second'] or 0:,} events/s"
     )
+
+
+def _counted(number: object, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _print(catalog: LoadedCatalog, summary: dict[str, object]) -> None:

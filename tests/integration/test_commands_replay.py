@@ -215,6 +215,7 @@ def test_an_empty_log_is_no_error(shop: Path) -> None:
         (["nowhere.jsonl"], b"nowhere.jsonl"),
         (["events.jsonl", "--changes", "nowhere/out.jsonl"], b"nowhere/out.jsonl"),
         (["events.jsonl", "--changes", "events.jsonl"], b"is also"),
+        (["events.jsonl", "--rejects", "shop.yaml"], b"is also"),
         (["events.jsonl", "--changes", "x", "--profiles", "x"], b"is also"),
         (["events.jsonl", "--changes", "-", "--rejects", "-"], b"is also"),
         (["events.jsonl", "--changes", "-", "--json"], b"--json"),
