@@ -6,11 +6,12 @@ acquire the partition again, and a `PauseError` stops one partition until somebo
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from stream.errors import TagstreamError, UnavailableError
 
 __all__ = [
+    "REBUILD",
     "DoubtError",
     "FencedError",
     "PauseError",
@@ -19,6 +20,12 @@ __all__ = [
     "WorkerError",
     "unavailable",
 ]
+
+REBUILD: Final = (
+    "To rebuild a partition, delete its keys in Redis (they begin with {app:partition}): the worker then goes through "
+    "its log again, and publishes nothing twice. Where the log no longer reaches back to its start, give the app a new "
+    "name (TAGSTREAM_APP): it then begins with what the log still has."
+)
 
 
 class WorkerError(TagstreamError):

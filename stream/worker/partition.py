@@ -10,11 +10,11 @@ from typing import Final
 from confluent_kafka import Message
 
 from stream.engine import NEVER_MS, Batch, Engine, RowFormatError, StepResult, row_step
-from stream.worker.errors import PauseError
+from stream.worker.errors import REBUILD, PauseError
 from stream.worker.intake import Intake, cut_batch, take_in
 from stream.worker.letters import Letters
 from stream.worker.position import Position
-from stream.worker.protocol import REBUILD, Acquired
+from stream.worker.protocol import Acquired
 from stream.worker.published import ReplayGuard
 from stream.worker.steps import Step, build_step
 from stream.worker.store import Store

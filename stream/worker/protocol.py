@@ -15,7 +15,7 @@ from stream.engine import Engine
 from stream.errors import ConfigurationError
 from stream.metrics import Metrics
 from stream.settings import Delivery
-from stream.worker.errors import PauseError
+from stream.worker.errors import REBUILD, PauseError
 from stream.worker.lookup import Lookup, TopicFacts
 from stream.worker.outbox import Outgoing, decode_outbox
 from stream.worker.position import Committed, Position, decode_position
@@ -24,12 +24,11 @@ from stream.worker.sink import Publication, Sink
 from stream.worker.steps import committed_of
 from stream.worker.store import Store, Taken
 
-__all__ = ["REBUILD", "Acquired", "Acquirer"]
+__all__ = ["Acquired", "Acquirer"]
 
 log = logging.getLogger("tagstream.worker")
 
 _ROWS_AT_ONCE: Final = 4_000
-REBUILD: Final = "Rebuild the partition: `tagstream rebuild` refills Redis from the log."
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class Acquirer:
             raise PauseError(
                 "topic_recreated",
                 f"The topic {self.topics.topics['events']} was deleted and made anew.",
-                remedy=f"Start the workers again after a rebuild. {REBUILD}",
+                remedy=f"Start the workers again. {REBUILD}",
             )
         if facts.partition_count != self.facts.partition_count:
             raise _partitions_changed(partition, self.facts.partition_count, facts.partition_count)

@@ -16,7 +16,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.clock import Clock
-from stream.worker.errors import PauseError
+from stream.worker.errors import REBUILD, PauseError
 from stream.worker.kafka_clients import client_options, error_of, kafka_error
 from stream.worker.outbox import Outgoing
 from stream.worker.position import Committed, Position
@@ -186,7 +186,7 @@ class ReplayGuard:
                     "differs_from_published",
                     f"Change {data.version} of user {key.decode(errors='replace')!r} of partition {self.partition}, "
                     "computed again after Redis lost data, differs from the one that was published.",
-                    remedy="Rebuild the partition: `rebuild` refills Redis from the log.",
+                    remedy=f"Was the catalog changed under its old version? Start with what it was before. {REBUILD}",
                 )
         return left
 

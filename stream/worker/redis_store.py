@@ -20,7 +20,7 @@ from redis.retry import Retry
 from stream.engine.result import NEVER_MS
 from stream.errors import ConfigurationError, TagstreamError
 from stream.settings import masked_url
-from stream.worker.errors import PauseError, WorkerError, unavailable
+from stream.worker.errors import REBUILD, PauseError, WorkerError, unavailable
 from stream.worker.store import (
     BUCKETS,
     StepWrite,
@@ -280,7 +280,7 @@ class RedisStore:
             return PauseError(
                 "wrong_type",
                 f"A key of this app in Redis at {shown} is of a type that no worker made: {said}.",
-                remedy="Delete or rename it if it is another program's, then rebuild; give this app its own database.",
+                remedy=f"Delete or rename it if it is another program's; give this app its own database. {REBUILD}",
             )
         return WorkerError(f"Redis at {shown} refuses: {said}.", remedy="See what the message says; then start again.")
 

@@ -22,7 +22,7 @@ from confluent_kafka import (
 )
 
 from stream.errors import UnavailableError
-from stream.worker.errors import DoubtError, PauseError
+from stream.worker.errors import REBUILD, DoubtError, PauseError
 from stream.worker.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.lookup import group_of
 from stream.worker.position import Committed
@@ -137,7 +137,7 @@ class Source:
             fetched.problems[partition] = PauseError(
                 "position_out_of_range",
                 f"The log of partition {partition} of {self._topic} has no offset {message.offset()} any more.",
-                remedy="Records were deleted before they were read; rebuild the partition.",
+                remedy=f"Records were deleted before they were read. {REBUILD}",
             )
         elif not (error.retriable() or error.code() == KafkaError._PARTITION_EOF):  # noqa: SLF001
             _log_error(error)

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from stream.engine.murmur import hash_users
-from stream.worker.errors import DoubtError, FencedError, PauseError
+from stream.worker.errors import REBUILD, DoubtError, FencedError, PauseError
 
 __all__ = ["BUCKETS", "StepWrite", "Store", "Taken", "buckets_of", "keys_of"]
 
@@ -159,7 +159,7 @@ def wrong_type(key: str, found: str) -> PauseError:
     return PauseError(
         "wrong_type",
         f"The key {key} in Redis is a {found}, which no worker made.",
-        remedy="Delete or rename it if it is another program's, then rebuild; give this app a database of its own.",
+        remedy=f"Delete or rename it if it is another program's; give this app a database of its own. {REBUILD}",
     )
 
 

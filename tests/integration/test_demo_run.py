@@ -62,7 +62,7 @@ def test_the_demo_shows_a_living_shop_sums_it_up_and_leaves_nothing_behind(tmp_p
     before = children()
     settings = Settings(runtime_dir=tmp_path)
     out = Console(file=io.StringIO(), width=120)
-    run_demo(settings, for_s=6.0, customers=300, console=out)
+    run_demo(settings, for_s=6.0, customers=600, console=out)
     assert isinstance(out.file, io.StringIO)
     text = out.file.getvalue()
     assert "What has just happened" in text
