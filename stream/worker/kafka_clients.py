@@ -28,6 +28,7 @@ GROUP_REFUSES: Final = frozenset(
 )
 """What the coordinator says to offsets of a member that isn't one any more, or not of this generation."""
 
+_RECONNECT_MS: Final = 250
 _RECONNECT_MAX_MS: Final = 1_000
 _REFUSED: Final = frozenset(
     {
@@ -41,15 +42,25 @@ _REFUSED: Final = frozenset(
 )
 
 
+class _Quiet:
+    """Takes librdkafka's log lines: several a second while a broker is away, and the worker says once what matters."""
+
+    def log(self, level: int, text: str, *values: object) -> None:  # noqa: ARG002  # as a logger has it
+        """At debug level, whatever librdkafka thinks of it."""
+        log.debug(text, *values)
+
+
 def client_options(brokers: str, client_id: str) -> dict[str, Any]:
     """Options that every client gets."""
     return {
         "bootstrap.servers": brokers,
         "client.id": client_id,
         "retry.backoff.ms": RETRY_BACKOFF_MS,
+        "reconnect.backoff.ms": _RECONNECT_MS,
         "reconnect.backoff.max.ms": _RECONNECT_MAX_MS,
         "socket.nagle.disable": True,
-        "logger": log,
+        "log.connection.close": False,
+        "logger": _Quiet(),
     }
 
 

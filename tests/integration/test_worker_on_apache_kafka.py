@@ -236,3 +236,28 @@ def test_what_an_aborted_transaction_wrote_is_no_event(addresses: Addresses, set
         profile = reader.profile("ann")
     assert profile is not None
     assert profile.tags == {"orders": 1}
+
+
+def test_more_workers_than_partitions_come_and_go_and_nothing_is_lost_or_doubled(
+    addresses: Addresses, settings: Settings
+) -> None:
+    market = Shop(settings, addresses)
+    orders = [market.track(f"user-{i}") for i in range(40)]
+    runs = [Run(settings, addresses) for _ in range(settings.partitions + 1)]
+    for run in runs:
+        run.start()
+        market.send(orders)
+    for number, run in enumerate(runs[:-1]):
+        wait_for(lambda count=number: sum(each.count("events_total") for each in runs) > 40 * count)  # type: ignore[misc]
+        run.stop()
+        market.send(orders)
+    sent = 40 * (2 * len(runs) - 1)
+    wait_for(lambda: sum(run.count("events_total") for run in runs) >= sent)
+    wait_until_drained(settings, addresses, within_s=20)
+    runs[-1].stop()
+    assert [run.error for run in runs] == [None] * len(runs)
+    assert sum(run.count("events_total") for run in runs) == sent
+    with Reader(settings, addresses, shop()) as reader:
+        profiles = [reader.profile(f"user-{i}") for i in range(40)]
+    assert {profile.tags["orders"] if profile else None for profile in profiles} == {sent // 40}
+    assert Counter(change.segment for change in market.changes()) == {"buyer": 40}

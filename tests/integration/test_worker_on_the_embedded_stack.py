@@ -201,25 +201,23 @@ def test_a_stored_row_newer_than_the_position_stops_the_partition(stack: Stack, 
         run.until("events_total", 1)
 
 
-def test_more_workers_than_partitions_come_and_go_and_nothing_is_lost_or_doubled(
-    stack: Stack, settings: Settings
-) -> None:
+def test_a_second_worker_takes_its_share_and_gives_it_back(stack: Stack, settings: Settings) -> None:
     market = Shop(settings, stack.addresses)
-    runs = [Run(settings, stack.addresses) for _ in range(settings.partitions + 1)]
-    sent = 0
-    for run in runs:
-        run.start()
-        market.send([market.track(f"user-{i}") for i in range(40)])
-        sent += 40
-    for run in runs[:-1]:
-        run.stop()
-        market.send([market.track(f"user-{i}") for i in range(40)])
-        sent += 40
-    last = runs[-1]
-    wait_for(lambda: sum(run.count("events_total") for run in runs) >= sent)
-    last.stop()
-    assert [run.error for run in runs] == [None] * len(runs)
-    assert sum(run.count("events_total") for run in runs) == sent
+    orders = [market.track(f"user-{i}") for i in range(40)]
+    with Run(settings, stack.addresses) as first:
+        market.send(orders)
+        first.until("events_total", 40)
+        with Run(settings, stack.addresses) as second:
+
+            def both_work() -> bool:
+                market.send(orders)
+                return second.count("events_total") > 0
+
+            wait_for(both_work)
+        market.send(orders)
+        sent = len(market.log())
+        wait_for(lambda: first.count("events_total") + second.count("events_total") >= sent)
+    assert first.count("events_total") + second.count("events_total") == sent
     with Reader(settings, stack.addresses, shop()) as reader:
         profiles = [reader.profile(f"user-{i}") for i in range(40)]
     assert {profile.tags["orders"] if profile else None for profile in profiles} == {sent // 40}
