@@ -16,7 +16,7 @@ from rules.nodes import Aggregate, BooleanValue, Node, Property, children
 __all__ = ["UNITS", "Between", "aggregates_of", "cuts_at", "hop_ms", "key_text", "place_test"]
 
 UNITS = 1_000_000
-"""Units of a sum in one: sums are kept as whole multiples of 10⁻⁶ (DESIGN, section 4)."""
+"""Units of a sum in one: sums are kept as whole multiples of 10⁻⁶."""
 
 WINDOW_HOPS = 60
 """A window moves in sixtieths of its length."""

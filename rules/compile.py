@@ -53,7 +53,7 @@ __all__ = ["Comparison", "Compiled", "Leaf", "Linear", "Numbering", "Numeric", "
 _MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 TEXT_LIMIT_BYTES = 256
-"""Strings are kept and compared to this length (DESIGN, section 5)."""
+"""Strings are kept and compared to this length."""
 
 T = TypeVar("T", bound=Hashable)
 

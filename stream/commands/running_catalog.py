@@ -7,7 +7,6 @@ text here; elsewhere `--catalog` says it. Whatever is found is held against the 
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream.errors import ConfigurationError
@@ -22,10 +21,10 @@ __all__ = ["leave_catalog", "open_reader"]
 
 
 def leave_catalog(settings: Settings, catalog: Catalog) -> None:
-    """Write the catalog's text where `open_reader` looks first. Replaces what an earlier process left."""
+    """Write the catalog's text where `open_reader` looks first, beside those of other names and versions."""
     from stream.embedded import runtime_folder
 
-    path = runtime_folder(settings) / _name(settings)
+    path = runtime_folder(settings) / f"{_stem(settings)}{catalog.name}-{catalog.version}.yaml"
     draft = path.with_suffix(".partial")
     draft.write_text(catalog.text, encoding="utf-8")
     draft.replace(path)
@@ -60,12 +59,12 @@ def _candidates(settings: Settings) -> list[Catalog]:
     from rules.packs import pack_names
 
     found = []
-    path = settings.runtime_path() / _name(settings)
-    # Perhaps nobody left one, or another version of Tagstream did.
-    with contextlib.suppress(OSError, UnicodeDecodeError, CatalogError):
-        found.append(parse_catalog(path.read_text(encoding="utf-8"), str(path)))
+    for path in sorted(settings.runtime_path().glob(f"{_stem(settings)}*.yaml")):
+        # Perhaps another version of Tagstream left it.
+        with contextlib.suppress(OSError, UnicodeDecodeError, CatalogError):
+            found.append(parse_catalog(path.read_text(encoding="utf-8"), str(path)))
     return found + [load_catalog(name) for name in pack_names()]
 
 
-def _name(settings: Settings) -> Path:
-    return Path(f"catalog-{settings.app}.yaml")
+def _stem(settings: Settings) -> str:
+    return f"catalog-{settings.app}-"

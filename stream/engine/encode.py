@@ -1,4 +1,4 @@
-"""Last stage: transitions to messages of `segment-changes` (DESIGN, section 10), tags of a whole batch at once."""
+"""Last stage: transitions to messages of `segment-changes`, tags of a whole batch at once."""
 
 from __future__ import annotations
 

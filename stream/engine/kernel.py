@@ -1,6 +1,6 @@
 """Kernel, top layer: one sequential loop over the events of a batch, and one over users who are due.
 
-`process_events` numbers what happens to an event as DESIGN, section 4, orders it:
+`process_events` numbers what happens to an event in this order:
 
 1. its moment: the greatest of its timestamp, the user's newest moment and the watermark at its record;
 2. a duplicate, or an event that would carry a sum too far, does nothing;
@@ -36,7 +36,7 @@ __all__ = ["ACCEPTED", "DUPLICATE", "SUM_TOO_LARGE", "process_due", "process_eve
 ACCEPTED, DUPLICATE, SUM_TOO_LARGE = 1, 2, 3
 
 SUM_LIMIT_UNITS = 9 * 10**18
-"""A sum past 9·10¹² is refused (DESIGN, section 4), so a sum's units always fit 64 bits."""
+"""A sum past 9·10¹² is refused, so a sum's units always fit 64 bits."""
 
 
 @jit

@@ -29,10 +29,10 @@ NO_TIME = NOT_YET_MS
 """The time of something that has not happened."""
 
 BUCKETS = 61
-"""A window's buckets: the one that is filling and the sixty before it (DESIGN, section 4)."""
+"""A window's buckets: the one that is filling and the sixty before it."""
 
 KEPT_IDS = 64
-"""How many message ids a row keeps for recognising duplicates (DESIGN, section 4)."""
+"""How many message ids a row keeps for recognising duplicates."""
 
 DUPLICATE_WITHIN_MS = 24 * 60 * 60 * 1000
 """An event with a kept id is a duplicate if its moment is at most this much later."""

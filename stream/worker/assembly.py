@@ -70,6 +70,7 @@ def new_lookup(settings: Settings, addresses: Addresses, clock: Clock) -> Lookup
         topic=settings.events_topic,
         stable_s=settings.transaction_timeout_ms / 1000 + _STABLE_MORE_S,
         clock=clock,
+        embedded=addresses.embedded,
     )
 
 

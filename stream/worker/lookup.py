@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import (
+    Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
@@ -51,14 +52,18 @@ class Lookup:
     """Looks at one topic and the group of an app's workers. All calls block; any thread; all raise UnavailableError.
 
     stable_s: how long to wait for an open transaction that could still change K.
+    embedded: asked for a log's end, that broker names the second offset of its last batch; its fetches tell the end.
     """
 
-    def __init__(self, brokers: str, *, app: str, topic: str, stable_s: float, clock: Clock) -> None:
+    def __init__(
+        self, brokers: str, *, app: str, topic: str, stable_s: float, clock: Clock, embedded: bool = False
+    ) -> None:
         self._brokers = brokers
         self._group = group_of(app)
         self._topic = topic
         self._stable_s = stable_s
         self._clock = clock
+        self._embedded = embedded
         self._client_id = f"tagstream-{app}-lookup"
         self._admin = self._new_admin()
 
@@ -78,13 +83,32 @@ class Lookup:
 
     def bounds(self, partition: int) -> tuple[int, int]:
         """Where the log begins, and the offset after its end."""
-        return self._offset(partition, _BEGINNING), self._offset(partition, _END)
+        low, high = self._offset(partition, _BEGINNING), self._offset(partition, _END)
+        return low, self._fetched_end(partition, high - 1) if self._embedded and high > low else high
 
     def facts(self) -> TopicFacts:
         """The topic's id and number of partitions."""
         described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_CALL_S)
         topic = self._result(described[self._topic])
         return TopicFacts(str(topic.topic_id or ""), len(topic.partitions))
+
+    def _fetched_end(self, partition: int, offset: int) -> int:
+        """The end of the log as the answer to a fetch of the record at the offset tells it."""
+        place = TopicPartition(self._topic, partition, offset)
+        options = {"group.id": self._group, "enable.auto.commit": False, "fetch.wait.max.ms": 10}
+        consumer: Any = Consumer(client_options(self._brokers, self._client_id) | options)
+        try:
+            consumer.assign([place])
+            message = consumer.poll(_CALL_S)
+            if message is None:
+                raise unavailable("Kafka", self._brokers, f"no answer within {_CALL_S:.0f} s")
+            if message.error() is not None:
+                raise kafka_error(message.error(), self._brokers)
+            return int(consumer.get_watermark_offsets(place, cached=True)[1])
+        except KafkaException as exception:
+            raise kafka_error(error_of(exception), self._brokers) from exception
+        finally:
+            consumer.close()
 
     def _offset(self, partition: int, which: _OffsetSpec) -> int:
         place = TopicPartition(self._topic, partition)

@@ -110,6 +110,10 @@ class MemoryStore:
         with self._lock:
             return self._kept(partition).position
 
+    def has_rows(self, partition: int) -> bool:
+        with self._lock:
+            return bool(self._kept(partition).rows)
+
     def sizes(self, partition: int) -> dict[str, int]:
         with self._lock:
             return dict(self._kept(partition).sizes)

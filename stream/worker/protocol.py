@@ -131,6 +131,13 @@ class Acquirer:
         whole = committed is None or low == 0 or committed.offset <= low
         if partition != 0:
             self._check_sibling(partition)
+        if self.store.position(partition) is None and self.store.has_rows(partition):
+            raise PauseError(
+                "position_lost",
+                f"Redis has rows of partition {partition} but no position: going through the log again would count "
+                "twice what they hold already.",
+                remedy=f"Redis was restored from parts, or written to by hand. {REBUILD}",
+            )
         taken = self.store.acquire(
             partition,
             committed_step=None if committed is None else committed.step,

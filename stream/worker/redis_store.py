@@ -214,6 +214,11 @@ class RedisStore:
         with self._errors():
             return cast("bytes | None", self._connected().get(keys_of(self._app, partition).position))
 
+    def has_rows(self, partition: int) -> bool:
+        keys = keys_of(self._app, partition)
+        with self._errors():
+            return bool(self._connected().exists(*(keys.bucket(bucket) for bucket in range(BUCKETS))))
+
     def sizes(self, partition: int) -> dict[str, int]:
         with self._errors():
             sizes = self._connected().hgetall(keys_of(self._app, partition).sizes)

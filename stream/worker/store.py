@@ -97,6 +97,10 @@ class Store(Protocol):
         """The stored position, or None."""
         ...
 
+    def has_rows(self, partition: int) -> bool:
+        """Whether any user's row is stored."""
+        ...
+
     def sizes(self, partition: int) -> dict[str, int]:
         """The number of members by segment."""
         ...

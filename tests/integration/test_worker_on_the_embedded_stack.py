@@ -201,6 +201,29 @@ def test_a_stored_row_newer_than_the_position_stops_the_partition(stack: Stack, 
         run.until("events_total", 1)
 
 
+def test_rows_without_a_position_are_not_counted_upon_again(stack: Stack, settings: Settings) -> None:
+    market = Shop(settings, stack.addresses)
+    with Run(settings, stack.addresses) as run:
+        market.send([market.track(market.user_of(1))])
+        run.until("events_total", 1)
+    with connected(stack.addresses.redis) as client:
+        client.delete(f"{{{settings.app}:1}}:position")
+    with Run(settings, stack.addresses) as run:
+        wait_for(lambda: run.paused() == {1: "position_lost"})
+
+
+def test_a_quiet_partition_goes_on_after_a_batch_of_many_records(stack: Stack, settings: Settings) -> None:
+    # Asked for a log's end, the embedded broker names the second offset of its last batch.
+    market = Shop(settings, stack.addresses)
+    with Run(settings, stack.addresses) as run:
+        market.send([market.track(market.user_of(1)) for _ in range(50)])
+        run.until("events_total", 50)
+    with Run(settings, stack.addresses) as run:
+        market.send([market.track(market.user_of(2))])
+        run.until("events_total", 1)
+        assert run.paused() == {}
+
+
 def test_a_second_worker_takes_its_share_and_gives_it_back(stack: Stack, settings: Settings) -> None:
     market = Shop(settings, stack.addresses)
     orders = [market.track(f"user-{i}") for i in range(40)]
