@@ -50,6 +50,21 @@ _ABOUT_THE_MESSAGE: Final = frozenset(
 )
 
 
+# A fatal error comes as an exception out of whatever the client is asked next, and if that is in the middle of delivery
+# reports, as a SystemError around it.
+_CLIENT_ERRORS: Final = (KafkaException, SystemError, GivenUpError)
+
+
+def _kafka_exception(error: BaseException) -> KafkaException:
+    """What the client means by it."""
+    if isinstance(error, KafkaException):
+        return error
+    if isinstance(error.__cause__, KafkaException):
+        return error.__cause__
+    code = KafkaError._TIMED_OUT if isinstance(error, GivenUpError) else KafkaError._FATAL  # noqa: SLF001
+    return KafkaException(KafkaError(code))
+
+
 class RefusedMessageError(DoubtError):
     """Kafka takes the step's messages only after somebody has changed something."""
 
@@ -158,7 +173,8 @@ class _Producing:
         with self._standing:
             producer, self._producer = self._producer, None
         if producer is not None:
-            producer.purge()
+            with contextlib.suppress(*_CLIENT_ERRORS):
+                producer.purge()
 
     def close(self) -> None:
         self.drop()
@@ -235,11 +251,12 @@ class PlainSink(_Producing):
         producer, deliveries = self._producer, _Deliveries()
         try:
             self._await(producer, deliveries, self._send(producer, publications, deliveries))
-        except KafkaException as exception:
+        except _CLIENT_ERRORS as error:
+            exception = _kafka_exception(error)
             if error_of(exception).code() == KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001
                 self._configuration["enable.idempotence"] = False  # an old broker
             self.drop()
-            raise self._doubt(exception) from exception
+            raise self._doubt(exception) from error
         self._learn(publications, deliveries)
         # A commit that the group refuses takes nothing back: what is sent is sent, and K says less than is true.
         try:
@@ -301,21 +318,20 @@ class TransactionalSink(_Producing):
     @contextlib.contextmanager
     def _ended_on_error(self, producer: Any, deliveries: _Deliveries) -> Iterator[None]:
         try:
-            try:
-                yield
-            except GivenUpError:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None  # noqa: SLF001
-        except KafkaException as exception:
-            producer.poll(0)
+            yield
+        except _CLIENT_ERRORS as error:
+            exception = _kafka_exception(error)
+            with contextlib.suppress(*_CLIENT_ERRORS):  # the client may say once more what is the matter
+                producer.poll(0)
             # A message that was refused fails the transaction, and whatever is asked of it afterwards.
             cause = exception if deliveries.error is None else KafkaException(deliveries.error)
             # Ending it at once frees readers; if that fails too, the next producer of the name does it.
-            with contextlib.suppress(KafkaException):
+            with contextlib.suppress(*_CLIENT_ERRORS):
                 producer.abort_transaction(_ABORT_S)
             self.drop()
             if error_of(exception).code() in _FENCED:
                 self._fenced()
-            raise self._doubt(cause) from exception
+            raise self._doubt(cause) from error
 
     def close(self) -> None:
         super().close()
