@@ -1,6 +1,7 @@
 """(c) From an event to the change that it brings, as a subscriber sees it: the whole way, on the embedded stack.
 
-Events are sent at an even pace by librdkafka, with its default linger of 5 ms, which counts; `tagstream.Subscriber`
+Events are sent at an even pace by librdkafka, with a linger of 10 ms, which counts (the embedded broker's work
+grows with the number of batches in a log, so small ones cost more than they save); `tagstream.Subscriber`
 hands out the changes. A change whose cause is an event names that event's place in the log, so each is matched with the
 moment at which its event was sent.
 """
@@ -98,7 +99,7 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
 
 def _send(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float]) -> float:
     """Send events at an even pace, wait until all are taken. `sent` gets the moment of each. Seconds that it took."""
-    producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 5, "socket.nagle.disable": True})
+    producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 10, "socket.nagle.disable": True})
     count = int(rate * seconds)
     start_ms = SystemClock().now_ms() + int(_LEAD_S * 1000)
     traffic = Traffic(count, seed=start_ms, start_ms=start_ms, days=seconds / _DAY_S)
