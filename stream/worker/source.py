@@ -32,7 +32,7 @@ __all__ = ["Fetched", "Source", "SourceOptions"]
 log = logging.getLogger("tagstream.worker")
 
 _FETCH_WAIT_MS: Final = 20  # a consumer crawls when some partitions are empty and this is high
-_EMBEDDED_FETCH_WAIT_MS: Final = 10  # the embedded broker waits it out every time; each fetch walks all batches of the log
+_EMBEDDED_FETCH_WAIT_MS: Final = 10  # the embedded broker waits it out every time, and walks the whole log each time
 _FETCH_BACKOFF_MS: Final = 10  # librdkafka's default of 1 s stalls a consumer whose queue was full once
 _QUEUE_KIB: Final = 32 * 1024
 _METADATA_MS: Final = 30_000
