@@ -1,4 +1,4 @@
-"""`tagstream watch`: who enters and leaves, live."""
+"""`tagstream watch`: who enters, leaves and changes level, live."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["watch"]
 
-_STYLES = {"entered": "green", "exited": "red"}
+_STYLES = {"entered": "green", "exited": "red", "moved": "cyan"}
 
 
 def watch(
     segments: Annotated[
-        list[str] | None, typer.Option("--segment", "-s", metavar="SEGMENT", help="Only this one. May be repeated.")
+        list[str] | None,
+        typer.Option("--segment", "-s", metavar="SEGMENT", help="Only this segment or tier. May be repeated."),
     ] = None,
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the oldest change that is kept, not with the next.")
@@ -28,7 +29,7 @@ def watch(
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Leave after so many changes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print changes as on the topic, one a line.")] = False,
 ) -> None:
-    """Print changes of segments as they are published, until Ctrl-C.
+    """Print changes of segments and tiers as they are published, until Ctrl-C.
 
     Reads beside everybody else: it joins no consumer group and commits nothing.
     """
@@ -78,12 +79,17 @@ def _check_stack(settings: Settings, addresses: Addresses) -> None:
 
 def _line(change: Change) -> str:
     """One change for people: when, who, what, why, and the tags that the condition read."""
-    from tagstream import SegmentExited
+    from tagstream import LevelChanged, SegmentExited
 
-    what = "entered" if change.entered else "exited" if change.exited else change.type
+    if isinstance(change, LevelChanged):
+        before = "" if change.from_level is None else f"from {change.from_level} "
+        what, name = "moved", f"{change.tier}: {before}to {change.to_level or 'nothing: the catalog has it no more'}"
+    else:
+        name = change.segment or ""
+        what = "entered" if change.entered else "exited" if change.exited else change.type
     stayed = f" after {span(change.stayed_ms)}" if isinstance(change, SegmentExited) else ""
-    tags = " ".join(f"{name}={value_text(value)}" for name, value in change.tags.items())
+    tags = " ".join(f"{tag}={value_text(value)}" for tag, value in change.tags.items())
     when = moment(round(change.time.timestamp() * 1000))
     what = colour(what, _STYLES.get(what, "bold"))
     rest = colour(f"({change.cause})  {tags}".rstrip(), "dim")
-    return f"{colour(when, 'dim')}  {change.user}  {what} {change.segment or ''}{stayed}  {rest}"
+    return f"{colour(when, 'dim')}  {change.user}  {what} {name}{stayed}  {rest}"

@@ -26,6 +26,8 @@ __all__ = [
     "SEGMENT_HEADER",
     "Change",
     "ChangeData",
+    "LevelChanged",
+    "LevelData",
     "OtherChange",
     "RecordPlace",
     "SegmentData",
@@ -95,6 +97,16 @@ class SegmentExitedData(SegmentData):
     stayed_ms: int = Field(ge=0, description="How long the user was a member.")
 
 
+class LevelData(ChangeData):
+    """Data of a user's moving from one level of a tier to another."""
+
+    tier: str = Field(min_length=1)
+    kind: str = Field(examples=["demographic", "behaviour", "value", "interest", "predictive"])
+    title: str
+    from_level: str | None = Field(alias="from", description="The level before; null the first time.")
+    to_level: str | None = Field(alias="to", description="The level from now on; null when the tier is gone.")
+
+
 class Change(BaseModel):
     """A change of one user: the CloudEvents envelope, and shortcuts to what readers ask for most.
 
@@ -143,8 +155,18 @@ class Change(BaseModel):
         return self.data.record
 
     @property
+    def name(self) -> str | None:
+        """The name of what changed, a segment's or a tier's; None in an `OtherChange`."""
+        return None
+
+    @property
     def segment(self) -> str | None:
         """The segment's name; None in a change that is not of a segment."""
+        return None
+
+    @property
+    def tier(self) -> str | None:
+        """The tier's name; None in a change that is not of a tier."""
         return None
 
     @property
@@ -160,6 +182,11 @@ class Change(BaseModel):
 
 class _SegmentChange(Change):
     data: SegmentData
+
+    @property
+    def name(self) -> str:
+        """The segment's name."""
+        return self.data.segment
 
     @property
     def segment(self) -> str:
@@ -205,15 +232,56 @@ class SegmentExited(_SegmentChange):
         return self.data.stayed_ms
 
 
+class LevelChanged(Change):
+    """A user moved from one level of a tier to another."""
+
+    type: Literal["tagstream.level.changed"]
+    data: LevelData
+
+    @property
+    def name(self) -> str:
+        """The tier's name."""
+        return self.data.tier
+
+    @property
+    def tier(self) -> str:
+        """The tier's name."""
+        return self.data.tier
+
+    @property
+    def title(self) -> str:
+        """The tier's title, for people."""
+        return self.data.title
+
+    @property
+    def kind(self) -> str:
+        """The tier's kind: demographic, behaviour, value, interest or predictive."""
+        return self.data.kind
+
+    @property
+    def from_level(self) -> str | None:
+        """The level before; None the first time."""
+        return self.data.from_level
+
+    @property
+    def to_level(self) -> str | None:
+        """The level from now on; None when the catalog has the tier no more."""
+        return self.data.to_level
+
+
 class OtherChange(Change):
     """A change of a kind that this version of `tagstream` does not know; `data` has its fields all the same."""
 
 
-CHANGE_KINDS: Final[tuple[type[Change], ...]] = (SegmentEntered, SegmentExited)
+CHANGE_KINDS: Final[tuple[type[Change], ...]] = (SegmentEntered, SegmentExited, LevelChanged)
 """Every kind of change that is known, by its class."""
 
 _OTHER: Final = "other"
-_CHANGE_NAMES: Final = {"tagstream.segment.entered": "entered", "tagstream.segment.exited": "exited"}
+_CHANGE_NAMES: Final = {
+    "tagstream.segment.entered": "entered",
+    "tagstream.segment.exited": "exited",
+    "tagstream.level.changed": "changed",
+}
 
 
 def _type_of(kind: type[Change]) -> str:
@@ -282,20 +350,20 @@ def skim_change(value: bytes | None) -> tuple[str, int, int]:
 
 def encode_change(change: Change) -> bytes:
     """The bytes of a change: compact UTF-8 JSON, the fields in the order of the models."""
-    return change.model_dump_json().encode()
+    return change.model_dump_json(by_alias=True).encode()
 
 
 def change_headers(change: Change) -> tuple[tuple[str, bytes], ...]:
-    """Kafka headers of a segment's change, for readers that choose without parsing.
+    """Kafka headers of a change, for readers that choose without parsing; `segment` has a tier's name too.
 
-    Raises `InvalidMessageError` for a change of another kind.
+    Raises `InvalidMessageError` for a change of an unknown kind.
     """
-    if change.segment is None:
+    if change.name is None:
         problem = Problem("type", f"{change.type} is of no known kind, so its headers are not known either")
         raise InvalidMessageError("the change has no headers", (problem,))
     return (
         (CONTENT_TYPE_HEADER, CONTENT_TYPE.encode()),
-        (SEGMENT_HEADER, change.segment.encode()),
+        (SEGMENT_HEADER, change.name.encode()),
         (CHANGE_HEADER, _CHANGE_NAMES[change.type].encode()),
         (CAUSE_HEADER, change.cause.encode()),
     )

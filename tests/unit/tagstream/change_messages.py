@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tagstream.contracts import Change, SegmentEntered, SegmentExited, change_headers, encode_change
+from tagstream.contracts import Change, LevelChanged, SegmentEntered, SegmentExited, change_headers, encode_change
 from tagstream.contracts.timestamps import parse_timestamp
 from tagstream.ids import change_id
 
@@ -54,8 +54,21 @@ def published(change: Change) -> Published:
     return Published(change.user.encode(), encode_change(change), change_headers(change))
 
 
-def level_change(user: str, version: int, *, incarnation: int = 7) -> Published:
+def level_change(user: str, version: int, *, before: str | None = "active", after: str | None = "lost") -> LevelChanged:
+    """A move from one level to another."""
+    data = segment_change(user, version).data.model_dump(exclude={"segment"})
+    envelope = segment_change(user, version).model_dump(exclude={"data", "type"})
+    return LevelChanged.model_validate(
+        {
+            **envelope,
+            "type": "tagstream.level.changed",
+            "data": {**data, "tier": "lifecycle", "from": before, "to": after},
+        }
+    )
+
+
+def cluster_change(user: str, version: int, *, incarnation: int = 7) -> Published:
     """A change of a kind that this version doesn't know."""
     value = encode_change(segment_change(user, version, incarnation=incarnation))
-    value = value.replace(b"tagstream.segment.entered", b"tagstream.level.changed").replace(b'"segment":"vip",', b"")
-    return Published(user.encode(), value, (("tier", b"lifecycle"), ("change", b"changed")))
+    value = value.replace(b"tagstream.segment.entered", b"tagstream.cluster.changed").replace(b'"segment":"vip",', b"")
+    return Published(user.encode(), value, (("model", b"behaviour"), ("change", b"changed")))

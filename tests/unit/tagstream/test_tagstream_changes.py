@@ -8,6 +8,7 @@ import pytest
 
 from tagstream.contracts import (
     CHANGE_KINDS,
+    LevelChanged,
     OtherChange,
     SegmentEntered,
     SegmentExited,
@@ -17,7 +18,7 @@ from tagstream.contracts import (
 )
 from tagstream.contracts.changes import skim_change
 from tagstream.errors import InvalidMessageError
-from tests.unit.tagstream.change_messages import level_change, segment_change
+from tests.unit.tagstream.change_messages import cluster_change, level_change, segment_change
 
 
 def changed(**data: Any) -> bytes:
@@ -43,6 +44,23 @@ def test_an_exit_tells_how_long_the_user_stayed() -> None:
     change = parse_change(encode_change(segment_change("ada", 5, exited=True)))
     assert isinstance(change, SegmentExited)
     assert (change.entered, change.exited, change.stayed_ms) == (False, True, 90_000)
+
+
+def test_a_move_between_levels_tells_both() -> None:
+    change = parse_change(encode_change(level_change("ada", 6)))
+    assert isinstance(change, LevelChanged)
+    assert (change.tier, change.from_level, change.to_level) == ("lifecycle", "active", "lost")
+    assert (change.name, change.segment, change.entered, change.exited) == ("lifecycle", None, False, False)
+    assert json.loads(encode_change(change))["data"]["from"] == "active"
+    assert dict(change_headers(change))["segment"] == b"lifecycle"
+    assert dict(change_headers(change))["change"] == b"changed"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "new"), ("lost", None)])
+def test_there_is_no_level_before_the_first_and_after_the_tier_is_gone(before: str | None, after: str | None) -> None:
+    change = parse_change(encode_change(level_change("ada", 6, before=before, after=after)))
+    assert isinstance(change, LevelChanged)
+    assert (change.from_level, change.to_level) == (before, after)
 
 
 @pytest.mark.parametrize("exited", [False, True])
@@ -87,9 +105,9 @@ def test_the_headers_tell_segment_change_and_cause() -> None:
 
 
 def test_a_change_of_an_unknown_kind_is_read_as_far_as_all_kinds_agree() -> None:
-    change = parse_change(level_change("ada", 9).value)
+    change = parse_change(cluster_change("ada", 9).value)
     assert isinstance(change, OtherChange)
-    assert (change.type, change.user, change.version, change.segment) == ("tagstream.level.changed", "ada", 9, None)
+    assert (change.type, change.user, change.version, change.segment) == ("tagstream.cluster.changed", "ada", 9, None)
     assert (change.entered, change.exited) == (False, False)
     assert change.data.model_extra is not None
     assert change.data.model_extra["title"] == "贵宾 / VIP"
@@ -102,8 +120,8 @@ def test_unknown_causes_and_fields_are_borne_with() -> None:
 
 
 def test_an_unknown_kind_has_no_headers_here() -> None:
-    with pytest.raises(InvalidMessageError, match=r"tagstream\.level\.changed is of no known kind"):
-        change_headers(parse_change(level_change("ada", 9).value))
+    with pytest.raises(InvalidMessageError, match=r"tagstream\.cluster\.changed is of no known kind"):
+        change_headers(parse_change(cluster_change("ada", 9).value))
 
 
 @pytest.mark.parametrize(
@@ -134,9 +152,9 @@ def test_what_is_no_change_is_refused(value: bytes | None) -> None:
 
 def test_skimming_reads_the_version_only() -> None:
     assert skim_change(encode_change(segment_change("李雷", 4))) == ("李雷", 7, 4)
-    assert skim_change(level_change("ada", 9).value) == ("ada", 7, 9)
+    assert skim_change(cluster_change("ada", 9).value) == ("ada", 7, 9)
 
 
 def test_each_known_kind_is_parsed_as_its_own_class() -> None:
-    kinds = {type(parse_change(encode_change(segment_change("ada", 1, exited=exited)))) for exited in (False, True)}
-    assert kinds == set(CHANGE_KINDS)
+    changes = (segment_change("ada", 1), segment_change("ada", 2, exited=True), level_change("ada", 3))
+    assert [type(parse_change(encode_change(change))) for change in changes] == list(CHANGE_KINDS)
