@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,10 @@ _PROFILE: dict[str, Any] = {
 hypothesis_settings.register_profile("ci", derandomize=True, database=None, max_examples=100, **_PROFILE)
 hypothesis_settings.register_profile("deep", max_examples=3_000, **_PROFILE)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# A shell's background jobs, and what a CI starts, ignore Ctrl-C, and so would every program that tests start and end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LEAK_WAIT_S = 5.0
 _OTHERS_THREADS = ("pytest_timeout",)
