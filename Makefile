@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kafka lint bench kafka clean
+.PHONY: help setup demo test test-kafka lint bench bench-models kafka clean
 
 FOR ?= 60s
 ARGS ?=
@@ -34,6 +34,9 @@ lint: .venv/.ready ## ruff, mypy strict, import directions
 
 bench: .venv/.ready ## measure the engine and a worker beside a bare pipeline
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-models: .venv/.ready ## measure what the models learn: clusters, scores, churn, speed
+	@$(BIN)/python -m bench.models $(ARGS)
 
 kafka: ## run Apache Kafka on 127.0.0.1:PORT=9092 until Ctrl-C (needs Java 17 and Maven)
 	@deploy/kafka/fetch

@@ -15,21 +15,26 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.apply import ApplyFigures, measure_apply
+from bench.catalogs import CatalogFigures, measure_catalog
 from bench.events import Traffic
 from bench.latency import LatencyFigures, measure_latency
 from bench.replay import ReplayFigures, measure_replay
 from bench.report import print_report
 from bench.worker import WorkerFigures, measure_worker
 
-_PARTS = ("replay", "worker", "latency")
-_QUICK = {"events": 100_000, "worker_events": 60_000, "pairs": 1, "seconds": 5.0}
-_FULL = {"events": 1_000_000, "worker_events": 300_000, "pairs": 3, "seconds": 20.0}
+_PARTS = ("catalog", "replay", "worker", "latency", "apply")
+_QUICK = {"events": 100_000, "worker_events": 60_000, "pairs": 1, "seconds": 5.0, "users": 20_000}
+_FULL = {"events": 1_000_000, "worker_events": 300_000, "pairs": 3, "seconds": 20.0, "users": 200_000}
 # How much time passes between two events decides how many segments are
 # left by time alone. A worker's log is busier, as one that has to hurry would be.
 _REPLAY_MS_AN_EVENT = 5_184
 _WORKER_MS_AN_EVENT = 1_440
 _MS_A_DAY = 86_400_000
 _WARM_UP_S = 3.0
+_APPLY_BEFORE_S = 15.0
+_APPLY_LIVE_S = 60.0
+_APPLY_RATE = 500
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -43,6 +48,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pairs", type=_count, help="turns of the worker and the bare pipeline (default 3)")
     parser.add_argument("--rate", type=_count, default=2_000, help="events/s while latency is measured (default 2000)")
     parser.add_argument("--seconds", type=float, help="for how long latency is measured (default 20)")
+    parser.add_argument("--users", type=_count, help="users over whom a catalog is applied (default 200000)")
     parser.add_argument("--catalog", default="retail", help="a file or the name of a pack (default retail)")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     options = parser.parse_args(arguments)
@@ -64,11 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     parts = options.only or list(_PARTS)
     notes = Console(stderr=True)
+    catalog: CatalogFigures | None = None
     replays: dict[str, ReplayFigures] = {}
     worker: WorkerFigures | None = None
     latency: LatencyFigures | None = None
+    applied: ApplyFigures | None = None
     with tempfile.TemporaryDirectory(prefix="tagstream-bench-") as name:
         folder = Path(name)
+        if "catalog" in parts:
+            notes.print("catalog: 1,000 segments of 5 comparisons …")
+            catalog = measure_catalog(folder, turns=3 if options.quick else 7)
         if "replay" in parts:
             for title, clicks in (("visits of 8 events", 8.0), ("single events", 1.0)):
                 notes.print(f"replay, {title}: {options.events:,} events …")
@@ -87,17 +98,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
             latency = measure_latency(
                 options.catalog, folder, rate=options.rate, seconds=options.seconds, warm_up_s=_WARM_UP_S
             )
+        if "apply" in parts:
+            notes.print(f"apply: {options.users:,} users, {_APPLY_RATE:,} live events/s …")
+            applied = measure_apply(
+                options.catalog,
+                folder,
+                users=options.users,
+                rate=_APPLY_RATE,
+                before_s=_APPLY_BEFORE_S,
+                live_s=_APPLY_LIVE_S,
+            )
     if options.json:
         figures: dict[str, Any] = {
             "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "platform": platform.platform()},
+            "catalog": None if catalog is None else asdict(catalog),
             "replay": {title: asdict(replay) for title, replay in replays.items()},
             "worker": None if worker is None else {**asdict(worker), "ratio": worker.ratio},
             "latency": None if latency is None else asdict(latency),
+            "apply": None if applied is None else asdict(applied),
         }
         json.dump(figures, sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
-        print_report(Console(), replays, worker, latency)
+        print_report(Console(), catalog, replays, worker, latency, applied)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from stream.engine.murmur import hash_users
 from stream.settings import Settings
 from tagstream import Subscriber
 
-__all__ = ["LatencyFigures", "measure_latency"]
+__all__ = ["LatencyFigures", "Place", "measure_latency", "send_live"]
 
 _DAY_S = 86_400
 _LEAD_S = 0.5
@@ -82,11 +82,11 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
             receiver.start()
             try:
                 sent: dict[Place, float] = {}
-                _send(stack, ours, rate, 1.0, sent)
+                send_live(stack, ours, rate, 1.0, sent)
                 wait_until(lambda: bool(receiver.seen), process, "the first change", _SETTLED_S)
-                _send(stack, ours, rate, warm_up_s, {})
+                send_live(stack, ours, rate, warm_up_s, {})
                 sent.clear()
-                elapsed_s = _send(stack, ours, rate, seconds, sent)
+                elapsed_s = send_live(stack, ours, rate, seconds, sent)
                 _let_settle(lambda: len(receiver.seen))
             finally:
                 receiver.stop()
@@ -97,7 +97,7 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
     return LatencyFigures(len(sent) / elapsed_s, elapsed_s, len(waits_ms), p50, p90, p99, worst)
 
 
-def _send(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float]) -> float:
+def send_live(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float]) -> float:
     """Send events at an even pace, wait until all are taken. `sent` gets the moment of each. Seconds that it took."""
     producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 10, "socket.nagle.disable": True})
     count = int(rate * seconds)

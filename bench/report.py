@@ -10,6 +10,8 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
+from bench.apply import ApplyFigures
+from bench.catalogs import CatalogFigures
 from bench.latency import LatencyFigures
 from bench.replay import ReplayFigures
 from bench.worker import Turn, WorkerFigures
@@ -18,15 +20,26 @@ __all__ = ["print_report"]
 
 _REPLAY_TARGET = 60_000
 _LATENCY_TARGET_MS = 50
+_APPLY_TARGET_S = 60
+_APPLY_TARGET_RATIO = 2.0
+_CHECK_TARGET_S = 1.0
+_COMPILE_TARGET_S = 2.0
 
 
 def print_report(
-    console: Console, replays: dict[str, ReplayFigures], worker: WorkerFigures | None, latency: LatencyFigures | None
+    console: Console,
+    catalog: CatalogFigures | None,
+    replays: dict[str, ReplayFigures],
+    worker: WorkerFigures | None,
+    latency: LatencyFigures | None,
+    applied: ApplyFigures | None,
 ) -> None:
     """Print a table for each part that was measured."""
     console.print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     )
+    if catalog is not None:
+        console.print(_catalog(catalog))
     if replays:
         console.print(_replay(replays))
         console.print(_stages(replays))
@@ -34,6 +47,8 @@ def print_report(
         console.print(_worker(worker))
     if latency is not None:
         console.print(_latency(latency))
+    if applied is not None:
+        console.print(_apply(applied))
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -46,6 +61,14 @@ def _table(title: str, *columns: str) -> Table:
 
 def _verdict(reached: bool, target: str) -> str:
     return f"[green]reached[/] ({target})" if reached else f"[red]missed[/] ({target})"
+
+
+def _catalog(figures: CatalogFigures) -> Table:
+    table = _table(f"A catalog of {figures.segments:,} segments with {figures.leaves:,} comparisons", "s", "target")
+    table.add_row("check", f"{figures.check_s:.2f}", _verdict(figures.check_s < _CHECK_TARGET_S, "below 1"))
+    table.add_row("compile", f"{figures.compile_s:.2f}", _verdict(figures.compile_s < _COMPILE_TARGET_S, "below 2"))
+    table.add_row("tagstream check, the whole command", f"{figures.command_s:.2f}", "")
+    return table
 
 
 def _replay(replays: dict[str, ReplayFigures]) -> Table:
@@ -109,4 +132,27 @@ def _latency(figures: LatencyFigures) -> Table:
     table.add_row("p90", f"{figures.p90_ms:.1f}")
     table.add_row("p99", f"{figures.p99_ms:.1f}")
     table.add_row("worst", f"{figures.worst_ms:.1f}")
+    return table
+
+
+def _apply(figures: ApplyFigures) -> Table:
+    title = (
+        f"A new catalog over {figures.users:,} users, embedded, {figures.rate:,.0f} live events/s, "
+        f"{figures.changes:,} changes by it"
+    )
+    table = _table(title, "p50, ms", "p90, ms", "p99, ms")
+    for name, waits_ms in (
+        ("live events before", figures.before_ms),
+        ("while workers get ready", figures.preparing_ms),
+        ("during the walk", figures.during_ms),
+    ):
+        table.add_row(name, *(f"{wait_ms:.1f}" for wait_ms in waits_ms))
+    ratio = figures.during_ms[2] / figures.before_ms[2]
+    verdict = _verdict(ratio <= _APPLY_TARGET_RATIO, f"at most {_APPLY_TARGET_RATIO:g} times")
+    table.add_row("p99 during the walk over before", "", "", f"{ratio:.2f} {verdict}")
+    table.add_section()
+    table.add_row("getting ready, s", "", "", f"{figures.prepared_s:.1f}")
+    verdict = _verdict(figures.changes_s <= _APPLY_TARGET_S, f"within {_APPLY_TARGET_S} s")
+    table.add_row("from the switch to the last change, s", "", "", f"{figures.changes_s:.1f} {verdict}")
+    table.add_row("from the switch to the end of the walk, s", "", "", f"{figures.done_s:.1f}")
     return table

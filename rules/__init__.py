@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rules.catalog import Catalog, Goal, Segment, Tag, load_catalog, parse_catalog
+    from rules.catalog import Catalog, Example, Goal, Segment, Tag, Tier, TierLevel, load_catalog, parse_catalog
     from rules.durations import format_duration, parse_duration
     from rules.errors import CatalogError, CatalogProblem, ProblemCode
     from rules.nodes import Kind
@@ -15,11 +15,14 @@ __all__ = [
     "Catalog",
     "CatalogError",
     "CatalogProblem",
+    "Example",
     "Goal",
     "Kind",
     "ProblemCode",
     "Segment",
     "Tag",
+    "Tier",
+    "TierLevel",
     "format_duration",
     "load_catalog",
     "parse_catalog",
@@ -31,11 +34,14 @@ _HOMES = {
     "Catalog": "rules.catalog",
     "CatalogError": "rules.errors",
     "CatalogProblem": "rules.errors",
+    "Example": "rules.catalog",
     "Goal": "rules.catalog",
     "Kind": "rules.nodes",
     "ProblemCode": "rules.errors",
     "Segment": "rules.catalog",
     "Tag": "rules.catalog",
+    "Tier": "rules.catalog",
+    "TierLevel": "rules.catalog",
     "format_duration": "rules.durations",
     "load_catalog": "rules.catalog",
     "parse_catalog": "rules.catalog",

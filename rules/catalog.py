@@ -1,32 +1,46 @@
-"""A catalog: from YAML text to tags and segments with resolved conditions, or to everything that is wrong with it.
+"""A catalog: from YAML text to tags, segments and tiers with resolved conditions, or to all that is wrong with it.
 
 1. The text becomes a tree with places (`rules.document`).
-2. The tree is held to the schema (`rules.shape`, `rules.schema`), and the names to their rules.
-3. Every expression is parsed (`rules.parse`), whatever was found before.
-4. Tags are resolved in the order of their uses, then the segments' conditions (`rules.types`).
+2. The tree is held to the schema (`rules.shape`, `rules.schema`), and templates are written out (`rules.templates`).
+3. Names are held to their rules and every expression is parsed (`rules.parse`), whatever was found before.
+4. Tags are resolved in the order of their uses (`rules.dependencies`), then all conditions (`rules.types`).
+5. The examples are read (`rules.examples`).
 
-Only then, if anything was found, all of it is raised at once.
+Only then, if anything was found, all of it is raised at once. Where nothing was, the conditions are looked at for what
+they can come to (`rules.lint`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rules.define import Definitions, define
-from rules.document import Document, Mapping, read_document
+from rules.document import MAX_ERRORS, AbandonedError, Document, Mapping, read_document
 from rules.errors import CatalogError, CatalogProblem, ProblemCode, clip
+from rules.examples import Example, Known, read_examples
+from rules.keys import REPEATED
+from rules.lint import lint
 from rules.nodes import Kind, Node
 from rules.packs import pack_names, pack_text
-from rules.schema import CatalogDocument
+from rules.schema import CatalogDocument, TitleDocument
 from rules.shape import read_shape
 from rules.suggest import Suggester
 
-__all__ = ["MAX_CATALOG_BYTES", "Catalog", "Goal", "Segment", "Tag", "load_catalog", "parse_catalog"]
+__all__ = [
+    "MAX_CATALOG_BYTES",
+    "Catalog",
+    "Example",
+    "Goal",
+    "Segment",
+    "Tag",
+    "Tier",
+    "TierLevel",
+    "load_catalog",
+    "parse_catalog",
+]
 
 MAX_CATALOG_BYTES = 1_048_576
-MAX_PROBLEMS = 1_000
-"""Problems listed of one catalog; a file that is no catalog at all has hundreds of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +82,36 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class TierLevel:
+    """One level of a tier; `when` of the last is true. Titles as a segment's, the name where there is none."""
+
+    name: str
+    title: str
+    titles: dict[str, str]
+    when: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Levels of which exactly one holds: the first, in the order of the file, whose `when` does.
+
+    `reads` are the tags named in the levels' conditions, each once, in the order of the text. Titles as a segment's.
+    """
+
+    name: str
+    title: str
+    titles: dict[str, str]
+    kind: str
+    levels: dict[str, TierLevel]
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
-    """A valid catalog. Tags and segments are in the order of the file; `text` is the file's."""
+    """A valid catalog. Tags, segments, tiers and examples are in the order of the file; `text` is the file's.
+
+    `order` names the segments and tiers as they are evaluated: each after those it reads, else as in the file.
+    """
 
     name: str
     version: int
@@ -77,24 +119,27 @@ class Catalog:
     text: str
     tags: dict[str, Tag]
     segments: dict[str, Segment]
+    tiers: dict[str, Tier] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
     warnings: tuple[CatalogProblem, ...] = ()
 
 
-def load_catalog(source: str | Path, *, text: str | None = None) -> Catalog:
+def load_catalog(source: str | Path, *, text: str | None = None, with_lint: bool = True) -> Catalog:
     """The catalog in a file, or the pack of that name where there is no such file.
 
     With `text` nothing is read, and `source` is only the name in messages. Raises CatalogError with all problems,
-    a file that is not there or cannot be read among them. Blocks while it reads.
+    a file that is not there or cannot be read among them. Blocks while it reads. `with_lint` as for `parse_catalog`.
     """
     if text is not None:
-        return parse_catalog(text, str(source))
+        return parse_catalog(text, str(source), with_lint=with_lint)
     name = str(source)
     try:
         with Path(source).open("rb") as file:
             content = file.read(MAX_CATALOG_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         if name in pack_names():
-            return parse_catalog(pack_text(name), f"{name}.yaml")
+            return parse_catalog(pack_text(name), f"{name}.yaml", with_lint=with_lint)
         if isinstance(error, IsADirectoryError):
             raise _failure(name, ProblemCode.UNREADABLE_FILE, "this is a folder; name a file or a pack") from error
         packs = pack_names()
@@ -108,7 +153,7 @@ def load_catalog(source: str | Path, *, text: str | None = None) -> Catalog:
     if len(content) > MAX_CATALOG_BYTES:
         raise _failure(name, ProblemCode.FILE_TOO_LARGE, f"the catalog is larger than {MAX_CATALOG_BYTES:,} bytes")
     try:
-        return parse_catalog(content.decode("utf-8"), name)
+        return parse_catalog(content.decode("utf-8"), name, with_lint=with_lint)
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8")
         line = before.count("\n") + 1
@@ -119,8 +164,12 @@ def load_catalog(source: str | Path, *, text: str | None = None) -> Catalog:
         raise CatalogError([problem]) from error
 
 
-def parse_catalog(text: str, file: str = "<catalog>") -> Catalog:
-    """The catalog in a text; `file` is its name in messages. Raises CatalogError with all problems."""
+def parse_catalog(text: str, file: str = "<catalog>", *, with_lint: bool = True) -> Catalog:
+    """The catalog in a text; `file` is its name in messages. Raises CatalogError with all problems.
+
+    Without lint, what is valid but cannot be meant (a condition that never holds) is let pass: a catalog that has been
+    accepted once is read that way, so that a later version, which sees more, does not refuse it.
+    """
     text = text.removeprefix("\ufeff")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_CATALOG_BYTES:
         raise _failure(file, ProblemCode.FILE_TOO_LARGE, f"the catalog is larger than {MAX_CATALOG_BYTES:,} bytes")
@@ -129,37 +178,64 @@ def parse_catalog(text: str, file: str = "<catalog>") -> Catalog:
         if not document.problems:
             _report_no_mapping(document)
         raise _error_of(document)
+    try:
+        return _read(document, document.root, with_lint=with_lint)
+    except AbandonedError as error:
+        raise _error_of(document) from error
+
+
+def _read(document: Document, root: Mapping, *, with_lint: bool) -> Catalog:
     suggester = Suggester()
-    shape = read_shape(document, document.root, suggester)
-    definitions = define(document, document.root, suggester)
+    shape, templates = read_shape(document, root, suggester)
+    definitions = define(document, root, templates, suggester)
+    known = _known(root, definitions, "UTC" if shape is None else shape.timezone)
+    examples = read_examples(document, root.values.get("tests"), known, suggester)
     if shape is None or any(problem.severity == "error" for problem in document.problems):
         raise _error_of(document)
-    return _assemble(shape, definitions, document)
+    catalog = _assemble(shape, definitions, examples, document)
+    if not with_lint:
+        return catalog
+    lint(catalog, document)
+    if any(problem.severity == "error" for problem in document.problems):
+        raise _error_of(document)
+    return replace(catalog, warnings=tuple(_ordered(document.problems)))
 
 
 def _report_no_mapping(document: Document) -> None:
     if document.root is None or getattr(document.root, "is_null", False):
         message = "the catalog is empty; it begins with catalog: and a name"
-        document.report(0, ProblemCode.EMPTY_DOCUMENT, message, "nothing", "catalog, version, tags, segments")
+        document.report(0, ProblemCode.EMPTY_DOCUMENT, message, "nothing", "catalog, version, tags, segments, tiers")
         return
     message = "a catalog is a mapping of keys to values, as in catalog: retail"
     document.report(document.root.start, ProblemCode.WRONG_SHAPE, message, expected="a mapping")
 
 
-def _assemble(shape: CatalogDocument, definitions: Definitions, document: Document) -> Catalog:
-    tags = {}
-    for name in shape.tags:
-        expression, kind = definitions.tags[name]
-        tags[name] = Tag(name, expression, kind)
+def _known(root: Mapping, definitions: Definitions, timezone: str) -> Known:
+    """What the examples may name, broken or not."""
+
+    def names(section: str) -> list[str]:
+        value = root.values.get(section)
+        return [name for name in value.keys if REPEATED not in name] if isinstance(value, Mapping) else []
+
+    tags = {name: definitions.tags.get(name) for name in names("tags")}
+    return Known(tags, names("segments"), {name: definitions.levels.get(name, ()) for name in names("tiers")}, timezone)
+
+
+def _assemble(
+    shape: CatalogDocument, definitions: Definitions, examples: tuple[Example, ...], document: Document
+) -> Catalog:
+    tags = {name: Tag(name, *definitions.tags[name]) for name in shape.tags}
     segments = {}
     for name, segment in shape.segments.items():
-        conditions = definitions.segments[name]
-        title = segment.title
+        if REPEATED in name:
+            continue  # a template that nothing uses
+        conditions = definitions.conditions[name]
+        title, titles = _titles(name, segment.title)
         goal = segment.goal
         segments[name] = Segment(
             name=name,
-            title=name if title is None else title.text,
-            titles={} if title is None else title.by_language,
+            title=title,
+            titles=titles,
             kind=segment.kind,
             when=conditions["when"],
             exit=conditions.get("exit"),
@@ -168,8 +244,30 @@ def _assemble(shape: CatalogDocument, definitions: Definitions, document: Docume
             goal=None if goal is None else Goal(goal.event, goal.within, goal.target),
             reads=definitions.reads[name],
         )
-    warnings = tuple(_ordered(document.problems))
-    return Catalog(shape.catalog, shape.version, shape.timezone, document.text, tags, segments, warnings)
+    tiers = {}
+    for name, tier in shape.tiers.items():
+        conditions = definitions.conditions[name]
+        levels = {
+            level: TierLevel(level, *_titles(level, value.title), conditions[level])
+            for level, value in tier.levels.items()
+        }
+        tiers[name] = Tier(name, *_titles(name, tier.title), tier.kind, levels, definitions.reads[name])
+    return Catalog(
+        name=shape.catalog,
+        version=shape.version,
+        timezone=shape.timezone,
+        text=document.text,
+        tags=tags,
+        segments=segments,
+        tiers=tiers,
+        order=definitions.order,
+        examples=examples,
+        warnings=tuple(_ordered(document.problems)),
+    )
+
+
+def _titles(name: str, title: TitleDocument | None) -> tuple[str, dict[str, str]]:
+    return (name, {}) if title is None else (title.text, title.by_language)
 
 
 def _ordered(problems: list[CatalogProblem]) -> list[CatalogProblem]:
@@ -178,11 +276,11 @@ def _ordered(problems: list[CatalogProblem]) -> list[CatalogProblem]:
 
 def _error_of(document: Document) -> CatalogError:
     problems = _ordered(document.problems)
-    if len(problems) > MAX_PROBLEMS:
-        last = problems[MAX_PROBLEMS]
-        message = f"{len(problems) - MAX_PROBLEMS:,} more problems are not listed; repair those listed first"
+    if sum(problem.severity == "error" for problem in problems) > MAX_ERRORS:
+        last = problems[-1]
+        message = f"there are more than {MAX_ERRORS:,} errors, and the others are not listed; repair these first"
         more = CatalogProblem(ProblemCode.TOO_MANY_PROBLEMS, message, document.file, last.line, last.column)
-        problems = [*problems[:MAX_PROBLEMS], more]
+        problems = [*problems[:-1], more]
     return CatalogError(problems)
 
 

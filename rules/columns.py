@@ -12,8 +12,8 @@ from typing import Any, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from rules.aggregates import UNITS
-from rules.compile import cut_text
+from rules.aggregates import IN_UNITS, UNITS, mean_parts
+from rules.compiled import Fact, cut_text, fact_of
 from rules.nodes import (
     Aggregate,
     Among,
@@ -21,9 +21,13 @@ from rules.nodes import (
     Arithmetic,
     BooleanValue,
     Compare,
+    Days,
     DurationValue,
     Has,
     Kind,
+    Level,
+    Lower,
+    Membership,
     Negate,
     Node,
     Not,
@@ -31,11 +35,25 @@ from rules.nodes import (
     Or,
     Property,
     TagName,
+    TextTest,
     TextValue,
     Trait,
     kind_of,
 )
-from rules.tables import FLAG, MISSING, NOT_YET_MS, NUMBER, TEXT, VALUE_KINDS, Float64, Int32, Int64, UInt8
+from rules.normalize import matches
+from rules.tables import (
+    FLAG,
+    MISSING,
+    NO_VALUE,
+    NOT_YET_MS,
+    NUMBER,
+    TEXT,
+    VALUE_KINDS,
+    Float64,
+    Int32,
+    Int64,
+    UInt8,
+)
 
 __all__ = ["Column", "Features", "column_of", "values_of"]
 
@@ -44,19 +62,20 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What n users (or one user at n moments) amount to; `aggregates` and `traits` name the columns.
+    """What n users (or one user at n moments) amount to; `aggregates` and `facts` name the columns.
 
-    moment: `(n,)` ms.  value: `(n, A)` counts, units, or times of newest / oldest events.
-    trait_kind, trait_number, trait_text: `(n, T)`, texts as numbers of `text_of`.
+    moment: `(n,)` ms.  value: `(n, A)` counts, units, times of newest / oldest events, days: as the kernel has them.
+    fact_kind, fact_number, fact_text: `(n, F)`, texts as numbers of `text_of`.
+    There may be fewer columns than names, where nothing reads the others.
     """
 
-    aggregates: dict[Aggregate, int]
-    traits: dict[str, int]
+    aggregates: dict[Aggregate | Days, int]
+    facts: dict[Fact, int]
     moment: Int64
     value: Int64
-    trait_kind: UInt8
-    trait_number: Float64
-    trait_text: Int32 | Int64
+    fact_kind: UInt8
+    fact_number: Float64
+    fact_text: Int32 | Int64
     text_of: Callable[[int], str]
 
     def of(self, rows: Int64) -> Features:
@@ -65,12 +84,12 @@ class Features:
             return self
         return Features(
             self.aggregates,
-            self.traits,
+            self.facts,
             self.moment[rows],
             self.value[rows],
-            self.trait_kind[rows],
-            self.trait_number[rows],
-            self.trait_text[rows],
+            self.fact_kind[rows],
+            self.fact_number[rows],
+            self.fact_text[rows],
             self.text_of,
         )
 
@@ -85,8 +104,8 @@ class Column:
 
 def values_of(node: Node, features: Features) -> list[object]:
     """The expression's value for each row as plain data: numbers, strings, booleans, durations in ms, missing None."""
-    if isinstance(node, Trait) and node.kind is Kind.ANY:
-        return _any_trait(node, features)
+    if _is_open(node):
+        return _any_fact(node, features)
     column = column_of(node, features)
     values = column.values.tolist()
     if column.known.all():
@@ -94,11 +113,23 @@ def values_of(node: Node, features: Features) -> list[object]:
     return [value if known else None for value, known in zip(values, column.known.tolist(), strict=True)]
 
 
-def _any_trait(node: Trait, features: Features) -> list[object]:
-    index = features.traits[node.name]
-    kinds, numbers = features.trait_kind[:, index].tolist(), features.trait_number[:, index].tolist()
+def _is_open(node: Node) -> bool:
+    """Whether the node is a fact whose place asks for no type."""
+    return isinstance(node, Trait | Aggregate) and kind_of(node) is Kind.ANY
+
+
+def _fact_index(node: Node, features: Features) -> int:
+    fact = fact_of(node)
+    if fact is None:
+        raise TypeError(f"{type(node).__name__} is no fact")
+    return features.facts[fact]
+
+
+def _any_fact(node: Node, features: Features) -> list[object]:
+    index = _fact_index(node, features)
+    kinds, numbers = features.fact_kind[:, index].tolist(), features.fact_number[:, index].tolist()
     found: list[object] = []
-    for kind, number, text in zip(kinds, numbers, features.trait_text[:, index].tolist(), strict=True):
+    for kind, number, text in zip(kinds, numbers, features.fact_text[:, index].tolist(), strict=True):
         if kind == NUMBER:
             found.append(number)
         elif kind == TEXT:
@@ -122,8 +153,18 @@ def column_of(node: Node, features: Features) -> Column:
             return Column(np.full(count, cut_text(text), np.object_), np.ones(count, np.bool_))
         case Aggregate():
             return _aggregate(node, features)
-        case Trait():
-            return _trait(node, features)
+        case Days():
+            days = features.value[:, features.aggregates[node]]
+            return Column(days, days != NO_VALUE)
+        case Trait() | Membership() | Level():
+            return _fact(node, kind_of(node), features)
+        case Lower(operand=operand):
+            inner = column_of(operand, features)
+            return Column(_objects([text.lower() for text in inner.values.tolist()]), inner.known)
+        case TextTest(function=function, operand=operand, text=constant):
+            inner = column_of(operand, features)
+            found = [matches(function, constant.value, text) for text in inner.values.tolist()]
+            return Column(np.array(found, np.bool_), inner.known)
         case Negate(operand=operand):
             inner = column_of(operand, features)
             return Column(-inner.values, inner.known)
@@ -158,33 +199,46 @@ def _columns(nodes: Sequence[Node], features: Features) -> list[Column]:
 
 
 def _aggregate(node: Aggregate, features: Features) -> Column:
+    if node.function == "mean":
+        return _mean(node, features)
+    if fact_of(node) is not None:
+        return _fact(node, kind_of(node), features)
     values = features.value[:, features.aggregates[node]]
-    match node.function:
-        case "count":
-            return Column(values, np.ones(len(values), np.bool_))
-        case "sum":
-            return Column(values.astype(np.float64) / UNITS, np.ones(len(values), np.bool_))
-        case _:
-            return Column(features.moment - values, values != NOT_YET_MS)
+    if node.function in ("since", "since_first"):
+        return Column(features.moment - values, values != NOT_YET_MS)
+    if node.function in IN_UNITS:
+        return Column(values.astype(np.float64) / UNITS, values != NO_VALUE)
+    return Column(values, np.ones(len(values), np.bool_))
 
 
-def _trait(node: Trait, features: Features) -> Column:
-    index = features.traits[node.name]
-    kinds = features.trait_kind[:, index]
-    match node.kind:
+def _mean(node: Aggregate, features: Features) -> Column:
+    total, values = (features.value[:, features.aggregates[part]] for part in mean_parts(node))
+    known = values > 0
+    return Column(total.astype(np.float64) / UNITS / np.where(known, values, 1), known)
+
+
+def _fact(node: Node, kind: Kind, features: Features) -> Column:
+    """A fact of the kind that its place asks for; of another kind it is missing."""
+    index = _fact_index(node, features)
+    match kind:
         case Kind.NUMBER:
-            values: npt.NDArray[Any] = features.trait_number[:, index]
+            values: npt.NDArray[Any] = features.fact_number[:, index]
+            if isinstance(node, Aggregate) and node.function == "top_hour":
+                values = np.nan_to_num(values).astype(np.int64)
         case Kind.BOOLEAN:
-            values = features.trait_number[:, index] != 0
+            values = features.fact_number[:, index] != 0
         case _:
-            texts = [features.text_of(text) for text in features.trait_text[:, index].tolist()]
-            values = np.array([*texts, None], np.object_)[:-1]
-    return Column(values, kinds == VALUE_KINDS[node.kind])
+            values = _objects([features.text_of(text) for text in features.fact_text[:, index].tolist()])
+    return Column(values, features.fact_kind[:, index] == VALUE_KINDS[kind])
+
+
+def _objects(texts: list[str]) -> npt.NDArray[Any]:
+    return np.array([*texts, None], np.object_)[:-1]
 
 
 def _presence(node: Node, features: Features) -> Booleans:
-    if isinstance(node, Trait) and node.kind is Kind.ANY:
-        present: Booleans = features.trait_kind[:, features.traits[node.name]] != MISSING
+    if _is_open(node):
+        present: Booleans = features.fact_kind[:, _fact_index(node, features)] != MISSING
         return present
     return column_of(node, features).known
 

@@ -1,20 +1,33 @@
-"""A catalog as tables: what the engine's kernel runs on.
+"""A catalog's conditions as leaves and small programs over them.
 
-`compile_catalog` finds the aggregates and traits a catalog reads, turns each condition into a small program over bits,
-one bit a leaf, and says which leaves a change of an aggregate, a trait or a multi-aggregate comparison can touch.
+`compile_conditions` numbers the aggregates and facts that a catalog reads, and turns each condition into a program over
+bits, one bit a leaf. Those that tags of messages read come first: only they go out with a transition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar, assert_never
+from collections.abc import Iterator
+from typing import assert_never
 
-from rules.aggregates import Between, place_test
+from rules.aggregates import mean_parts, place_test
 from rules.catalog import Catalog
+from rules.compiled import (
+    FACT_FUNCTIONS,
+    Compiled,
+    Fact,
+    Leaf,
+    Linear,
+    Numbering,
+    Numeric,
+    Predicate,
+    cut_text,
+    fact_of,
+)
+from rules.formulas import All, Any, Constant, Flag, Formula, Lacks, Match, Present, Test
 from rules.nodes import (
     Aggregate,
     Arithmetic,
+    Days,
     DurationValue,
     Kind,
     Negate,
@@ -25,15 +38,16 @@ from rules.nodes import (
     children,
     kind_of,
 )
-from rules.normalize import All, Any, Constant, Flag, Formula, Lacks, Present, Test, constant_of, truth
+from rules.normalize import Memo, constant_of, truth
 from rules.tables import (
     AND,
     ARITHMETIC,
     COMPARISON,
+    DIVIDE,
     FALSE,
     LOAD_AGGREGATE,
     LOAD_CONSTANT,
-    LOAD_TRAIT,
+    LOAD_FACT,
     NEGATE,
     NOT,
     OPERATORS,
@@ -43,159 +57,167 @@ from rules.tables import (
     TRUE,
     VALUE_FLAG,
     VALUE_KINDS,
+    VALUE_MATCH,
     VALUE_NUMBER,
     VALUE_PRESENT,
     VALUE_TEXT,
 )
+from rules.units import units_of
 
-__all__ = ["Comparison", "Compiled", "Leaf", "Linear", "Numbering", "Numeric", "compile_conditions", "cut_text"]
+__all__ = ["compile_conditions"]
 
 _MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
-TEXT_LIMIT_BYTES = 256
-"""Strings are kept and compared to this length."""
 
-T = TypeVar("T", bound=Hashable)
-
-
-class Numbering(Generic[T]):
-    """Gives each distinct thing a number, in order of arrival."""
-
-    def __init__(self, first: int = 0) -> None:
-        self._first = first
-        self.numbers: dict[T, int] = {}
-
-    def __call__(self, thing: T) -> int:
-        return self.numbers.setdefault(thing, len(self.numbers) + self._first)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One bit: a single test. `source` is a trait, a property column, an aggregate or a comparison, by `kind`."""
-
-    kind: int
-    source: int
-    between: Between | None = None
-    operator: int = 0
-    number: float = 0.0
-    text: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """`Σ coefficient · since + constant_ms operator 0`, over (aggregate, coefficient) pairs."""
-
-    operator: int
-    terms: tuple[tuple[int, int], ...]
-    constant_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Numeric:
-    """Postfix steps (code, argument, number) that leave a left and a right side, which `operator` compares."""
-
-    operator: int
-    steps: tuple[tuple[int, int, float], ...]
-
-
-Comparison = Linear | Numeric
-
-
-@dataclass(slots=True)
-class Compiled:
-    """What the conditions of a catalog come down to, everything numbered from 0 in order of first use."""
-
-    aggregates: Numbering[Aggregate] = field(default_factory=Numbering)
-    traits: Numbering[str] = field(default_factory=Numbering)
-    properties: Numbering[str] = field(default_factory=Numbering)
-    event_names: Numbering[str] = field(default_factory=lambda: Numbering(first=1))
-    texts: Numbering[str] = field(default_factory=lambda: Numbering(first=1))
-    leaves: Numbering[Leaf] = field(default_factory=Numbering)
-    where_leaves: Numbering[Leaf] = field(default_factory=Numbering)
-    comparisons: Numbering[Comparison] = field(default_factory=Numbering)
-    wheres: dict[Node, int] = field(default_factory=dict)
-    programs: list[list[int]] = field(default_factory=list)
-    where_programs: list[list[int]] = field(default_factory=list)
-
-
-def compile_conditions(catalog: Catalog) -> Compiled:
+def compile_conditions(catalog: Catalog, previous: Catalog | None = None) -> Compiled:
     """Number what the catalog reads, and turn its conditions into programs. Deterministic."""
-    compiler = _Compiler()
-    compiled = compiler.compiled
+    compiled = Compiled(units_of(catalog, previous))
+    compiler = _Compiler(compiled)
+    compiler.number_messages(catalog)
     for tag in catalog.tags.values():
         compiler.number(tag.expression)
-    for segment in catalog.segments.values():
-        compiler.number(segment.when)
-        if segment.exit is not None:
-            compiler.number(segment.exit)
-        compiled.programs.append(compiler.program(truth(segment.when), compiled.leaves))
-        compiled.programs.append(
-            [FALSE] if segment.exit is None else compiler.program(truth(segment.exit), compiled.leaves)
-        )
-    for aggregate in compiled.aggregates.numbers:
-        if aggregate.event is not None:
-            compiled.event_names(aggregate.event)
-        if aggregate.property is not None:
-            compiled.properties(aggregate.property)
-        if aggregate.where is not None and aggregate.where not in compiled.wheres:
-            compiled.wheres[aggregate.where] = len(compiled.wheres)
-            compiled.where_programs.append(compiler.program(truth(aggregate.where), compiled.where_leaves))
+    for unit in compiled.units:
+        for condition in unit.conditions:
+            if condition is not None:
+                compiler.number(condition)
+    for unit in compiled.units:
+        for condition in unit.conditions:
+            compiled.programs.append([FALSE] if condition is None else compiler.condition(condition))
+        for level in unit.levels:
+            compiled.texts(level)
+    compiler.name_what_events_bring()
     return compiled
 
 
-def cut_text(text: str) -> str:
-    """A string as it is kept and compared: its first 256 UTF-8 bytes, cut between characters."""
-    encoded = text.encode()
-    return text if len(encoded) <= TEXT_LIMIT_BYTES else encoded[:TEXT_LIMIT_BYTES].decode(errors="ignore")
+def _parts(node: Node, seen: set[int]) -> Iterator[Aggregate | Days | Fact]:
+    """The aggregates, days and facts that a tree reads, left to right; a mean's sum and count for the mean.
+
+    Trees that have been `seen`, by identity, are passed over: a tag is part of many conditions as the very same tree.
+    """
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    fact = fact_of(node)
+    if fact is not None:
+        yield fact
+    elif isinstance(node, Aggregate):
+        yield from mean_parts(node) if node.function == "mean" else (node,)
+    else:
+        for child in children(node):
+            yield from _parts(child, seen)
+        if isinstance(node, Days):
+            yield node
 
 
 class _Compiler:
-    def __init__(self) -> None:
-        self.compiled = Compiled()
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled = compiled
+        self._seen: set[int] = set()
+        self._memo: Memo = {}
+        self._codes: dict[int, list[int]] = {}
 
     def number(self, node: Node) -> None:
-        """Number the aggregates and traits of a tree as it was written.
+        """Number the aggregates and facts of a tree as it was written.
 
         Tags have to be computed even if no condition reads the same; and what is a reject must not depend on how much
         of a condition is folded away.
         """
-        if isinstance(node, Aggregate):
-            self.compiled.aggregates(node)
-            return
-        if isinstance(node, Trait):
-            self.compiled.traits(node.name)
-        for child in children(node):
-            self.number(child)
+        for part in _parts(node, self._seen):
+            self.number_part(part)
 
-    def program(self, formula: Formula, leaves: Numbering[Leaf]) -> list[int]:
-        """The formula as postfix code over leaves."""
+    def number_part(self, part: Aggregate | Days | Fact) -> tuple[bool, int]:
+        """Whether the part is a fact, and its number among these or among the aggregates."""
+        if isinstance(part, Days) or (isinstance(part, Aggregate) and part.function not in FACT_FUNCTIONS):
+            return False, self.compiled.aggregates(part)
+        return True, self.compiled.facts(part)
+
+    def number_messages(self, catalog: Catalog) -> None:
+        """Number what the tags of messages read, before anything else."""
+        compiled = self.compiled
+        read_by_tag: dict[str, list[tuple[bool, int]]] = {}
+        for unit in compiled.units:
+            aggregates, facts = dict[int, None](), dict[int, None]()
+            for name in unit.reads:
+                parts = read_by_tag.get(name)
+                if parts is None:
+                    parts = [self.number_part(part) for part in _parts(catalog.tags[name].expression, set())]
+                    read_by_tag[name] = parts
+                for is_fact, number in parts:
+                    (facts if is_fact else aggregates)[number] = None
+            compiled.message_aggregates.append(list(aggregates))
+            compiled.message_facts.append(list(facts))
+        compiled.message_aggregate_count = len(compiled.aggregates)
+        compiled.message_fact_count = len(compiled.facts)
+
+    def name_what_events_bring(self) -> None:
+        """Number the events' names, their properties, and the conditions over them."""
+        compiled = self.compiled
+        read = [node for node in compiled.aggregates.numbers if isinstance(node, Aggregate)]
+        read += [node for node in compiled.facts.numbers if isinstance(node, Aggregate)]
+        for aggregate in read:
+            if aggregate.event is not None:
+                compiled.event_names(aggregate.event)
+            if aggregate.property is not None:
+                column = compiled.properties(aggregate.property)
+                if aggregate.function in ("latest", "top", "distinct"):
+                    compiled.text_columns.add(column)
+                if aggregate.function == "latest":
+                    compiled.null_columns.add(column)
+            if aggregate.where is not None and aggregate.where not in compiled.wheres:
+                compiled.wheres[aggregate.where] = len(compiled.wheres)
+                self.number_properties(aggregate.where)
+                compiled.where_programs.append(self.program(truth(aggregate.where), compiled.where_leaves))
+        compiled.text_columns.update(leaf.source for leaf in compiled.where_leaves.numbers if leaf.kind == VALUE_MATCH)
+
+    def number_properties(self, where: Node) -> None:
+        """Number the properties of a condition as it was written: a number that no double holds is a reject there."""
+        if isinstance(where, Property):
+            self.compiled.properties(where.name)
+        for child in children(where):
+            self.number_properties(child)
+
+    def condition(self, node: Node) -> list[int]:
+        """A segment's or level's condition as code; what it shares with others is looked at once."""
+        return self.program(truth(node, self._memo), self.compiled.leaves, self._codes)
+
+    def program(
+        self, formula: Formula, leaves: Numbering[Leaf], codes: dict[int, list[int]] | None = None
+    ) -> list[int]:
+        """The formula as postfix code over leaves. `codes` are those of formulas that came before, by identity."""
+        made = None if codes is None else codes.get(id(formula))
+        if made is None:
+            made = self._program(formula, leaves, codes)
+            if codes is not None:
+                codes[id(formula)] = made
+        return made
+
+    def _program(self, formula: Formula, leaves: Numbering[Leaf], codes: dict[int, list[int]] | None) -> list[int]:
         match formula:
             case Constant(value=value):
                 return [TRUE if value else FALSE]
-            case Test() | Flag() | Present():
+            case Test() | Flag() | Match() | Present():
                 return [leaves(self.leaf(formula))]
             case Lacks(part=part):
-                return [*self.program(part, leaves), NOT]
+                return [*self.program(part, leaves, codes), NOT]
             case All(parts=parts) | Any(parts=parts):
-                code = self.program(parts[0], leaves)
+                code = list(self.program(parts[0], leaves, codes))
                 for part in parts[1:]:
-                    code += self.program(part, leaves)
+                    code += self.program(part, leaves, codes)
                     code.append(AND if isinstance(formula, All) else OR)
                 return code
             case _:
                 assert_never(formula)
 
-    def leaf(self, formula: Test | Flag | Present) -> Leaf:
+    def leaf(self, formula: Test | Flag | Match | Present) -> Leaf:
         match formula:
             case Flag(source=source, value=value):
                 return Leaf(VALUE_FLAG, self.value(source), operator=int(value))
+            case Match(source=source, value=value):
+                predicate = Predicate(formula.function, formula.text, formula.lowered)
+                number = self.compiled.predicates(predicate)
+                return Leaf(VALUE_MATCH, self.value(source), operator=int(value), text=number)
             case Present(source=source):
-                if isinstance(source, Aggregate):
-                    return Leaf(PRESENT, self.compiled.aggregates(source))
-                return Leaf(VALUE_PRESENT, self.value(source), operator=VALUE_KINDS[source.kind])
+                return self.presence(source)
             case Test(operator=operator, left=left, right=right):
                 kinds = {kind_of(left), kind_of(right)}
                 if Kind.DURATION in kinds:
@@ -206,13 +228,28 @@ class _Compiler:
             case _:
                 assert_never(formula)
 
-    def value(self, source: Trait | Property) -> int:
-        named = self.compiled.traits if isinstance(source, Trait) else self.compiled.properties
-        return named(source.name)
+    def presence(self, source: Trait | Property | Aggregate | Days) -> Leaf:
+        if isinstance(source, Property) or fact_of(source) is not None:
+            return Leaf(VALUE_PRESENT, self.value(source), operator=VALUE_KINDS[kind_of(source)])
+        if isinstance(source, Aggregate) and source.function == "mean":
+            values = mean_parts(source)[1]
+            return Leaf(PLACE, self.compiled.aggregates(values), between=place_test(values, ">=", 1))
+        if isinstance(source, Aggregate | Days):
+            return Leaf(PRESENT, self.compiled.aggregates(source))
+        raise TypeError(f"{type(source).__name__} is neither a fact nor an aggregate")
+
+    def value(self, source: Node) -> int:
+        """The number of a fact, or of a property's column."""
+        if isinstance(source, Property):
+            return self.compiled.properties(source.name)
+        fact = fact_of(source)
+        if fact is None:
+            raise TypeError(f"{type(source).__name__} is no fact")
+        return self.compiled.facts(fact)
 
     def text_test(self, operator: str, left: Node, right: Node) -> Leaf:
         source, text = (left, right) if isinstance(right, TextValue) else (right, left)
-        if not isinstance(source, Trait | Property) or not isinstance(text, TextValue):
+        if not isinstance(text, TextValue):
             raise TypeError("strings are compared with constants")
         number = self.compiled.texts(cut_text(text.value))
         return Leaf(VALUE_TEXT, self.value(source), operator=OPERATORS[operator], text=number)
@@ -220,11 +257,13 @@ class _Compiler:
     def number_test(self, operator: str, left: Node, right: Node) -> Leaf:
         for source, other, turned in ((left, right, operator), (right, left, _MIRRORED[operator])):
             constant = constant_of(other)
-            if constant is not None and isinstance(source, Aggregate):
+            if constant is None:
+                continue
+            if isinstance(source, Property) or fact_of(source) is not None:
+                return Leaf(VALUE_NUMBER, self.value(source), operator=OPERATORS[turned], number=constant)
+            if isinstance(source, Days) or (isinstance(source, Aggregate) and source.function != "mean"):
                 number = self.compiled.aggregates(source)
                 return Leaf(PLACE, number, between=place_test(source, turned, constant))
-            if constant is not None and isinstance(source, Trait | Property):
-                return Leaf(VALUE_NUMBER, self.value(source), operator=OPERATORS[turned], number=constant)
         steps = (*self.arithmetic(left), *self.arithmetic(right))
         return Leaf(COMPARISON, self.compiled.comparisons(Numeric(OPERATORS[operator], steps)))
 
@@ -232,11 +271,14 @@ class _Compiler:
         constant = constant_of(node)
         if constant is not None:
             return [(LOAD_CONSTANT, 0, constant)]
+        if fact_of(node) is not None:
+            return [(LOAD_FACT, self.value(node), 0.0)]
         match node:
-            case Aggregate():
+            case Aggregate(function="mean"):
+                total, values = mean_parts(node)
+                return [*self.arithmetic(total), *self.arithmetic(values), (DIVIDE, 0, 0.0)]
+            case Aggregate() | Days():
                 return [(LOAD_AGGREGATE, self.compiled.aggregates(node), 0.0)]
-            case Trait(name=name):
-                return [(LOAD_TRAIT, self.compiled.traits(name), 0.0)]
             case Negate(operand=operand):
                 return [*self.arithmetic(operand), (NEGATE, 0, 0.0)]
             case Arithmetic(operator=operator, left=left, right=right):

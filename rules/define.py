@@ -10,84 +10,118 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 
-from rules.document import Document, Mapping, Scalar
+from rules.calls import Constant
+from rules.dependencies import Cycle, Graph, Sorted, Use, uses_in
+from rules.document import AbandonedError, Document, Mapping, Scalar, Value
 from rules.errors import Flaw, ProblemCode, clip
 from rules.functions import FUNCTIONS, FUNCTIONS_TO_COME, RESERVED_WORDS
-from rules.nodes import Kind, Node, TagName
-from rules.parse import parse_expression, tag_names
+from rules.keys import REPEATED
+from rules.lookalikes import describe_letter, latin_of, mixed_letter
+from rules.nodes import BooleanValue, Kind, Node, Span
+from rules.normalize import Sizes, formula_size
+from rules.parse import MAX_CHARACTERS, parse_expression
 from rules.place import REFUSED
 from rules.schema import NAME
+from rules.scope import BROKEN, ResolvedTag, Scope
 from rules.suggest import Suggester
-from rules.types import BROKEN, ResolvedTag, resolve
+from rules.templates import UNUSED, Templates
+from rules.types import MAX_PARTS, resolve
 
-__all__ = ["Definitions", "define"]
+__all__ = ["ALWAYS", "Definitions", "define"]
+
+ALWAYS = "always"
+"""What stands for the condition of a tier's last level."""
+
+MAX_NAMES = 5_000
+"""Tags, segments, tiers and their levels."""
+
+MAX_WORDS = 120_000
+"""Words and signs of all expressions; those of 1,000 segments with 5,000 comparisons have half as many."""
 
 MAX_CATALOG_PARTS = 1_000_000
 """Nodes of all expressions with their tags written out: what compiling may have to visit."""
 
+_SORTS = {"tags": "tag", "segments": "segment", "tiers": "tier"}
+
 
 @dataclass(slots=True)
 class Definitions:
-    """What a catalog defines. Broken tags and conditions are missing; then an error has been reported."""
+    """What a catalog defines. What is broken is missing; then an error has been reported.
+
+    `conditions` are by segment and key (`when`, `exit`), and by tier and level; `reads` are the tags that the
+    expressions of a segment or a tier name; `levels` are the names of a tier's; `order` is that of evaluation.
+    """
 
     tags: dict[str, tuple[Node, Kind]] = field(default_factory=dict)
-    segments: dict[str, dict[str, Node]] = field(default_factory=dict)
+    conditions: dict[str, dict[str, Node]] = field(default_factory=dict)
     reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    levels: dict[str, list[str]] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Expression:
-    """An expression in the file; `node` is None where it could not be read."""
+    """An expression in the file; `node` is None where it could not be read. `remark` names the use of a template."""
 
     scalar: Scalar
     node: Node | None
+    remark: str = ""
 
 
-def define(document: Document, root: Mapping, suggester: Suggester) -> Definitions:
-    """Check names, parse and resolve all expressions; problems go to the document."""
-    return _Definer(document, root, suggester).define()
+def define(document: Document, root: Mapping, templates: Templates, suggester: Suggester) -> Definitions:
+    """Check names, parse and resolve all expressions; problems go to the document.
+
+    Raises AbandonedError, with the problem reported, if there is too much of them.
+    """
+    return _Definer(document, root, templates, suggester).define()
 
 
 class _Definer:
-    def __init__(self, document: Document, root: Mapping, suggester: Suggester) -> None:
+    def __init__(self, document: Document, root: Mapping, templates: Templates, suggester: Suggester) -> None:
         self._document = document
         self._suggester = suggester
-        tags, segments = root.values.get("tags"), root.values.get("segments")
-        self._tags = tags if isinstance(tags, Mapping) else Mapping(0)
-        self._segments = segments if isinstance(segments, Mapping) else Mapping(0)
-        self._is_empty = all(name not in root.values or _is_empty(root.values[name]) for name in ("tags", "segments"))
-        self._resolved: dict[str, ResolvedTag] = {}
+        self._templates = templates
+        self._sections = {section: _mapping(root.values.get(section)) for section in _SORTS}
+        self._is_empty = all(_is_empty(root.values.get(section)) for section in _SORTS)
+        self._reported: set[tuple[int, Flaw]] = set()
         self._parts = 0
+        self._sizes: dict[int, Sizes] = {}
+        self._roots: list[Node] = []  # those of `_sizes`, which goes by identity: they must live as long
 
     def define(self) -> Definitions:
         definitions = Definitions()
         if self._is_empty and not any(problem.code in _HIDING for problem in self._document.problems):
-            message = "the catalog defines neither a tag nor a segment; add segments: with one in it"
-            self._document.report(0, ProblemCode.EMPTY_CATALOG, message, "nothing", "tags or segments")
+            message = "the catalog defines neither a tag nor a segment nor a tier; add segments: with one in it"
+            self._document.report(0, ProblemCode.EMPTY_CATALOG, message, "nothing", "tags, segments or tiers")
+        self._check_size()
         self._check_names()
-        expressions = {name: self._parse(value) for name, value in self._tags.values.items()}
-        other_names = {name: "segment" for name in self._segments.keys if name not in expressions}
-        self._resolved = dict.fromkeys(expressions, BROKEN)
-        for name in self._in_order(expressions):
-            self._resolved[name] = self._resolve(expressions[name], Kind.ANY, other_names)
-            tag = self._resolved[name]
+        tags = {name: self._parse(value) for name, value in self._sections["tags"].values.items()}
+        units = {("segment", name): dict(self._of_segment(name)) for name in self._sections["segments"].values}
+        for name, value in self._sections["tiers"].values.items():
+            units["tier", name] = dict(self._of_tier(name, value))
+        uses = self._uses(tags, units)
+        graph = Graph(uses)
+        order, cycles = graph.sort()
+        for cycle in cycles:
+            self._report_cycle(cycle)
+        resolved = {name: BROKEN for name in tags if REPEATED not in name}
+        definitions.levels = self._levels()
+        scope = Scope(resolved, dict.fromkeys(self._names("segments")), definitions.levels, self._suggester)
+        for name in [name for sort, name in order if sort == "tag"]:
+            tag = self._resolve(tags[name], Kind.ANY, scope)
+            if REPEATED not in name:
+                resolved[name] = tag
             if tag.node is not None and tag.kind is not None:
                 definitions.tags[name] = (tag.node, tag.kind)
-        for name, segment in self._segments.values.items():
-            if not isinstance(segment, Mapping):
-                continue
-            read: dict[str, None] = {}
-            definitions.segments[name] = {}
-            for key in ("when", "exit"):
-                expression = self._parse(segment.values.get(key))
-                if expression is None:
-                    continue
-                if expression.node is not None:
-                    read.update((tag.name, None) for tag in tag_names(expression.node))
-                condition = self._resolve(expression, Kind.BOOLEAN, other_names)
+        for unit, expressions in units.items():
+            targets = dict.fromkeys(use.target for use in uses[unit])
+            definitions.reads[unit[1]] = tuple(name for sort, name in targets if sort == "tag")
+            conditions = definitions.conditions.setdefault(unit[1], {})
+            for key, expression in expressions.items():
+                condition = self._resolve(expression, Kind.BOOLEAN, scope)
                 if condition.node is not None:
-                    definitions.segments[name][key] = condition.node
-            definitions.reads[name] = tuple(read)
+                    conditions[key] = condition.node
+        definitions.order = tuple(name for _, name in graph.evaluation_order(self._in_file_order(units)))
         if self._parts > MAX_CATALOG_PARTS:
             message = (
                 f"with all tags written out the catalog has {self._parts:,} parts, at most {MAX_CATALOG_PARTS:,} "
@@ -97,18 +131,77 @@ class _Definer:
             self._document.report(0, ProblemCode.CATALOG_TOO_LARGE, message, f"{self._parts:,}", expected)
         return definitions
 
-    # Names
+    # Sizes and names
+
+    def _check_size(self) -> None:
+        """Before anything is parsed: what no catalog needs would only cost time."""
+        sections = [*self._sections.values()]
+        sections += [_mapping(_mapping(tier).values.get("levels")) for tier in self._sections["tiers"].values.values()]
+        names = [key for section in sections for key in section.keys.values()]
+        if len(names) > MAX_NAMES:
+            message = f"the catalog defines {len(names):,} names, at most {MAX_NAMES:,} are allowed; split it"
+            at = sorted(key.start for key in names)[MAX_NAMES]
+            expected = f"at most {MAX_NAMES:,} names"
+            self._document.report(at, ProblemCode.CATALOG_TOO_LARGE, message, f"{len(names):,}", expected)
+            raise AbandonedError
+        words = 0
+        for scalar in self._scalars():
+            words += len(_WORD_OR_SIGN.findall(scalar.text[: MAX_CHARACTERS + 1]))
+            if words > MAX_WORDS:
+                message = (
+                    f"the expressions of the catalog up to here have more than {MAX_WORDS:,} words and signs, "
+                    "templates written out; name the parts that repeat as tags, or split it"
+                )
+                expected = f"at most {MAX_WORDS:,} words and signs"
+                self._document.report(scalar.start, ProblemCode.CATALOG_TOO_LARGE, message, "", expected)
+                raise AbandonedError
+
+    def _scalars(self) -> Iterator[Scalar]:
+        """The texts of all expressions."""
+        found: list[Value | None] = [*self._sections["tags"].values.values()]
+        for segment in self._sections["segments"].values.values():
+            found += [_mapping(segment).values.get("when"), _mapping(segment).values.get("exit")]
+        for tier in self._sections["tiers"].values.values():
+            for level in _mapping(_mapping(tier).values.get("levels")).values.values():
+                found.append(level if isinstance(level, Scalar) else _mapping(level).values.get("when"))
+        return (value for value in found if isinstance(value, Scalar))
+
+    def _names(self, section: str) -> list[str]:
+        return [name for name in self._sections[section].keys if REPEATED not in name]
+
+    def _levels(self) -> dict[str, list[str]]:
+        """The names of each tier's levels."""
+        levels: dict[str, list[str]] = {}
+        for name in self._names("tiers"):
+            of_tier = _mapping(_mapping(self._sections["tiers"].values.get(name)).values.get("levels"))
+            levels[name] = [level for level in of_tier.keys if REPEATED not in level]
+        return levels
+
+    def _in_file_order(self, units: dict[Sorted, dict[str, _Expression]]) -> list[Sorted]:
+        def start(unit: Sorted) -> int:
+            sort, name = unit
+            return self._sections[f"{sort}s"].keys[name].start
+
+        return sorted((unit for unit in units if REPEATED not in unit[1]), key=start)
 
     def _check_names(self) -> None:
-        for mapping, what in ((self._tags, "tag"), (self._segments, "segment")):
-            for name, key in mapping.keys.items():
-                self._check_name(name, key, what)
-        for name, key in self._segments.keys.items():
-            tag = self._tags.keys.get(name)
-            if tag is not None:
-                line, _ = self._document.place(tag.start)
-                message = f"{name} is the name of a tag already, in line {line}; rename one of the two"
-                self._document.report(key.start, ProblemCode.NAME_TAKEN, message, name, "a name not taken yet")
+        taken: dict[str, tuple[str, Scalar]] = {}
+        for section, sort in _SORTS.items():
+            for name, key in self._sections[section].keys.items():
+                if name.endswith(UNUSED):
+                    continue  # the name of a template
+                self._check_name(key.text, key, sort)
+                other_sort, other = taken.setdefault(key.text, (sort, key))
+                if other_sort != sort:
+                    line, _ = self._document.place(other.start)
+                    shown = clip(key.text)
+                    message = f"{shown} is the name of a {other_sort} already, in line {line}; rename one of the two"
+                    expected = "a name not taken yet"
+                    self._document.report(key.start, ProblemCode.NAME_TAKEN, message, shown, expected)
+        for tier in self._sections["tiers"].values.values():
+            for key in _mapping(_mapping(tier).values.get("levels")).keys.values():
+                if NAME.fullmatch(key.text) is None:
+                    self._report_bad_name(key.text, key, "level")
 
     def _check_name(self, name: str, key: Scalar, what: str) -> None:
         if name in RESERVED_WORDS:
@@ -117,37 +210,112 @@ class _Definer:
             message = f'"{name}" is {kind}; name the {what} otherwise'
             self._document.report(key.start, ProblemCode.RESERVED_NAME, message, name, "another name")
         elif NAME.fullmatch(name) is None:
-            plain = "".join(letter if letter.isalnum() else "_" for letter in name.lower()).strip("_")
-            suggestion = plain if NAME.fullmatch(plain) and plain not in RESERVED_WORDS else None
-            rule = "a small letter, then small letters, digits and _, at most 128"
-            message = f'"{clip(name)}" is no name for a {what}: {rule}'
-            self._document.report(key.start, ProblemCode.BAD_NAME, message, clip(name), "[a-z][a-z0-9_]*", suggestion)
+            self._report_bad_name(name, key, what)
+
+    def _report_bad_name(self, name: str, key: Scalar, what: str) -> None:
+        latin = latin_of(name) or name
+        plain = "".join(letter if letter.isalnum() else "_" for letter in latin.lower()).strip("_")
+        suggestion = plain if NAME.fullmatch(plain) and plain not in RESERVED_WORDS else None
+        rule = "a small letter, then small letters, digits and _, at most 128"
+        strange = mixed_letter(name)
+        letter = "" if strange is None else f"; {describe_letter(strange)}"
+        message = f'"{clip(name)}" is no name for a {what}: {rule}{letter}'
+        self._document.report(key.start, ProblemCode.BAD_NAME, message, clip(name), "[a-z][a-z0-9_]*", suggestion)
 
     # Expressions
 
-    def _parse(self, value: object) -> _Expression | None:
+    def _of_segment(self, name: str) -> Iterator[tuple[str, _Expression]]:
+        segment = _mapping(self._sections["segments"].values[name])
+        use = self._templates.uses.get(name)
+        for key in ("when", "exit"):
+            constants = None if use is None else use.constants
+            remark = "" if use is None or key in use.own else use.remark
+            expression = self._parse(segment.values.get(key), constants, remark)
+            if expression is not None:
+                yield key, expression
+
+    def _of_tier(self, name: str, value: Value) -> Iterator[tuple[str, _Expression]]:
+        levels = _mapping(_mapping(value).values.get("levels"))
+        own = [level for level in levels.keys if REPEATED not in level]
+        if not own and isinstance(_mapping(value).values.get("levels"), Mapping):
+            message = f'the tier {clip(name)} has no level; the last is "{ALWAYS}"'
+            self._document.report(levels.start, ProblemCode.EMPTY_VALUE, message, "nothing", "levels")
+        for level, level_value in levels.values.items():
+            scalar = level_value if isinstance(level_value, Scalar) else _mapping(level_value).values.get("when")
+            if not isinstance(scalar, Scalar) or scalar.style == REFUSED or scalar.is_null:
+                continue
+            is_always = scalar.text.strip() == ALWAYS
+            if level == own[-1] and not is_always:
+                message = f"this is the last level, which is {ALWAYS}: a user is always on one; add one after it"
+                self._document.report(scalar.start, ProblemCode.LAST_LEVEL, message, clip(scalar.text), ALWAYS)
+            elif level != own[-1] and is_always:
+                message = f"{ALWAYS} is for the last level, and what stands after this one would never hold"
+                self._document.report(scalar.start, ProblemCode.LAST_LEVEL, message, ALWAYS, "a condition")
+            if is_always:
+                yield level, _Expression(scalar, BooleanValue(value=True))
+            else:
+                expression = self._parse(scalar)
+                if expression is not None:
+                    yield level, expression
+
+    def _parse(
+        self, value: object, constants: dict[str, Constant] | None = None, remark: str = ""
+    ) -> _Expression | None:
         """The expression in a scalar, or None where there is none (the schema has spoken of that)."""
         if not isinstance(value, Scalar) or value.style == REFUSED or value.is_null:
             return None
-        parsed = parse_expression(value.text, self._suggester)
-        self._report(value, parsed.flaws)
-        return _Expression(value, parsed.node)
+        parsed = parse_expression(value.text, self._suggester, constants)
+        self._report(value, parsed.flaws, remark)
+        return _Expression(value, parsed.node, remark)
 
-    def _resolve(self, expression: _Expression | None, want: Kind, other_names: dict[str, str]) -> ResolvedTag:
+    def _uses(
+        self, tags: dict[str, _Expression | None], units: dict[Sorted, dict[str, _Expression]]
+    ) -> dict[Sorted, list[Use[_Expression]]]:
+        uses: dict[Sorted, list[Use[_Expression]]] = {}
+        for name, expression in tags.items():
+            uses["tag", name] = [] if expression is None else [*_uses_of(expression)]
+        for unit, expressions in units.items():
+            uses[unit] = [use for expression in expressions.values() for use in _uses_of(expression)]
+        return uses
+
+    def _resolve(self, expression: _Expression | None, want: Kind, scope: Scope) -> ResolvedTag:
         if expression is None or expression.node is None:
             return BROKEN
-        resolved = resolve(expression.node, self._resolved, want, other_names=other_names, suggester=self._suggester)
+        resolved = resolve(expression.node, scope, want)
         self._parts += resolved.tag.parts
-        self._report(expression.scalar, resolved.flaws)
-        return resolved.tag
+        self._report(expression.scalar, resolved.flaws, expression.remark)
+        return BROKEN if self._comes_to_too_much(expression, resolved.tag) else resolved.tag
 
-    def _report(self, scalar: Scalar, flaws: tuple[Flaw, ...]) -> None:
+    def _comes_to_too_much(self, expression: _Expression, tag: ResolvedTag) -> bool:
+        """Whether a condition's formula is out of all proportion: `has` of conditions inside one another may do that."""
+        if tag.node is None or tag.kind is not Kind.BOOLEAN:
+            return False
+        self._roots.append(tag.node)
+        count = formula_size(tag.node, self._sizes)
+        if count <= MAX_PARTS:
+            return False
+        message = (
+            f"the condition comes down to more than {MAX_PARTS:,} comparisons, since has(…) asks of each part of a "
+            "condition whether it is known; use has(…) of single values"
+        )
+        span = Span(0, len(expression.scalar.text))
+        flaw = Flaw(ProblemCode.EXPRESSION_TOO_LARGE, message, span, expected=f"at most {MAX_PARTS:,} comparisons")
+        self._report(expression.scalar, (flaw,), expression.remark)
+        return True
+
+    # What is said
+
+    def _report(self, scalar: Scalar, flaws: tuple[Flaw, ...], remark: str) -> None:
         for plain_flaw in dict.fromkeys(flaws):
+            # A template's flaw is reported for the first of its uses.
+            if (id(scalar), plain_flaw) in self._reported:
+                continue
+            self._reported.add((id(scalar), plain_flaw))
             flaw = self._with_yaml_advice(scalar, plain_flaw)
             self._document.report(
                 self._document.offset(scalar, flaw.span.start),
                 flaw.code,
-                flaw.message,
+                flaw.message + remark,
                 flaw.found,
                 flaw.expected,
                 flaw.suggestion,
@@ -166,48 +334,16 @@ class _Definer:
             return replaced(flaw, message=flaw.message + advice, suggestion=None)
         return flaw
 
-    # Order
-
-    def _in_order(self, expressions: dict[str, _Expression | None]) -> Iterator[str]:
-        """The tags, each after those it names. Each cycle is reported, and its tags are left out."""
-        uses: dict[str, list[TagName]] = {}
-        for name, expression in expressions.items():
-            node = None if expression is None else expression.node
-            found = {} if node is None else {tag.name: tag for tag in reversed([*tag_names(node)])}
-            uses[name] = [tag for tag_name, tag in reversed(found.items()) if tag_name in expressions]
-        done: set[str] = set()
-        broken: set[str] = set()
-        for first in expressions:
-            if first in done:
-                continue
-            path = [first]
-            place_on_path = {first: 0}
-            waiting = [iter(uses[first])]
-            while path:
-                use = next(waiting[-1], None)
-                if use is None:
-                    name = path.pop()
-                    waiting.pop()
-                    del place_on_path[name]
-                    done.add(name)
-                    if name not in broken:
-                        yield name
-                elif use.name in place_on_path:
-                    cycle = path[place_on_path[use.name] :]
-                    self._report_cycle(cycle, use, expressions[path[-1]])
-                    broken.update(cycle)
-                elif use.name not in done:
-                    path.append(use.name)
-                    place_on_path[use.name] = len(path) - 1
-                    waiting.append(iter(uses[use.name]))
-
-    def _report_cycle(self, cycle: list[str], use: TagName, last: _Expression | None) -> None:
-        names = [*cycle, cycle[0]]
+    def _report_cycle(self, cycle: Cycle[_Expression]) -> None:
+        names = [clip(name) for _, name in (*cycle.names, cycle.names[0])]
         shown = " -> ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
-        message = f"tags are defined through each other: {shown}; break the circle at one of them"
-        if last is not None:
-            flaw = Flaw(ProblemCode.TAG_CYCLE, message, use.span, clip(use.name), "a tag that does not lead back here")
-            self._report(last.scalar, (flaw,))
+        sorts = dict.fromkeys(f"{sort}s" for sort, _ in cycle.names)
+        what = " and ".join(sorts)
+        message = f"{what} are defined through each other: {shown}; break the circle at one of them"
+        closing = cycle.closing
+        expected = f"a {closing.target[0]} that does not lead back here"
+        flaw = Flaw(ProblemCode.CYCLE, message, closing.span, clip(closing.target[1]), expected)
+        self._report(closing.place.scalar, (flaw,), closing.place.remark)
 
 
 # With one of these the catalog's tags and segments may well be there, and not be seen.
@@ -216,8 +352,24 @@ _HIDING = frozenset(
 )
 _CUT_SHORT = frozenset({ProblemCode.BAD_STRING, ProblemCode.SYNTAX})
 _UNQUOTED = frozenset({ProblemCode.UNKNOWN_NAME, ProblemCode.BAD_NUMBER, ProblemCode.SYNTAX})
+_WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 _PROSE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]*")
 
 
-def _is_empty(value: object) -> bool:
-    return (isinstance(value, Scalar) and value.is_null) or (isinstance(value, Mapping) and not value.keys)
+def _uses_of(expression: _Expression) -> Iterator[Use[_Expression]]:
+    if expression.node is not None:
+        for target, span in uses_in(expression.node):
+            yield Use(target, span, expression)
+
+
+def _mapping(value: Value | None) -> Mapping:
+    """The mapping, or an empty one in the place of anything else."""
+    return value if isinstance(value, Mapping) else Mapping(0)
+
+
+def _is_empty(value: Value | None) -> bool:
+    return (
+        value is None
+        or (isinstance(value, Scalar) and value.is_null)
+        or (isinstance(value, Mapping) and all(REPEATED in name for name in value.keys))
+    )

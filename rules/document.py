@@ -16,10 +16,18 @@ import yaml
 from rules.errors import CatalogProblem, ProblemCode, Severity, clip
 from rules.place import REFUSED, offset_in_source
 
-__all__ = ["Document", "Mapping", "Scalar", "Sequence", "Value", "read_document"]
+__all__ = ["MAX_ERRORS", "AbandonedError", "Document", "Mapping", "Scalar", "Sequence", "Value", "read_document"]
 
 MAX_DEPTH = 16
-"""Levels of nesting; a catalog has four."""
+"""Levels of nesting; a catalog has four, and the events of its tests some more."""
+
+MAX_NODES = 60_000
+"""Texts, lists and mappings of a document; a catalog of 1,000 segments has 20,000."""
+
+WALKED_CHARACTERS = 8_192
+
+MAX_ERRORS = 1_000
+"""Errors looked for in one catalog; a file that is no catalog at all has hundreds of thousands."""
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -41,22 +49,27 @@ class Scalar:
 
 @dataclass(slots=True)
 class Mapping:
-    """Keys and values in the order of the file; of a key that stands twice the first."""
+    """Keys and values in the order of the file; of a key that stands twice the first, `repeats` has the others."""
 
     start: int
     keys: dict[str, Scalar] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
+    repeats: list[tuple[Scalar, Value]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Sequence:
-    """A list. No key of a catalog takes one yet."""
+    """A list."""
 
     start: int
     items: list[Value] = field(default_factory=list)
 
 
 Value = Scalar | Mapping | Sequence
+
+
+class AbandonedError(Exception):
+    """Raised where going on with a catalog would only cost time; the problems found so far stand."""
 
 
 class Document:
@@ -67,6 +80,7 @@ class Document:
         self.file = file
         self.root: Value | None = None
         self.problems: list[CatalogProblem] = []
+        self._errors = 0
         self._line_starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
         self._offsets: dict[int, list[int]] = {}
 
@@ -77,9 +91,14 @@ class Document:
 
     def offset(self, scalar: Scalar, index: int) -> int:
         """Where the character at `index` of a scalar's value stands in the text."""
+        start = scalar.start + (scalar.style in ("'", '"'))
+        if scalar.style in ("", "'", '"') and "\\" not in scalar.text and self.text.startswith(scalar.text, start):
+            return start + min(max(index, 0), len(scalar.text))  # it stands there as it is, as most do
         offsets = self._offsets.get(id(scalar))
-        if offsets is None:
-            offsets = offset_in_source(self.text, scalar.start, scalar.style, scalar.text)
+        if offsets is None or (index >= len(offsets) - 1 and len(offsets) <= len(scalar.text)):
+            # Of a text that is too long for anything only the part that matters is walked.
+            shown = scalar.text if len(scalar.text) <= WALKED_CHARACTERS else scalar.text[: max(index, 0) + 1]
+            offsets = offset_in_source(self.text, scalar.start, scalar.style, shown)
             self._offsets[id(scalar)] = offsets
         return offsets[min(max(index, 0), len(offsets) - 1)]
 
@@ -93,14 +112,20 @@ class Document:
         suggestion: str | None = None,
         severity: Severity = "error",
     ) -> None:
-        """Note a problem at a character of the text."""
+        """Note a problem at a character of the text. Raises AbandonedError where there are too many errors."""
         line, column = self.place(offset)
         problem = CatalogProblem(code, message, self.file, line, column, found, expected, suggestion, severity)
         self.problems.append(problem)
+        self._errors += severity == "error"
+        if self._errors > MAX_ERRORS:
+            raise AbandonedError
 
 
 def read_document(text: str, file: str) -> Document:
-    """The document in a text, with its problems; raises nothing. Only the first error of YAML itself is found."""
+    """The document in a text, with its problems; raises nothing. Only the first error of YAML itself is found.
+
+    There is no root where the text is not YAML, or too much of it.
+    """
     document = Document(text, file)
     strange = _FORBIDDEN.search(text)
     if strange is not None:
@@ -110,6 +135,8 @@ def read_document(text: str, file: str) -> Document:
         return document
     try:
         document.root = _Composer(document).compose()
+    except AbandonedError:
+        pass
     except yaml.MarkedYAMLError as error:
         _report_yaml_error(document, error)
     except yaml.YAMLError as error:
@@ -138,6 +165,7 @@ class _Frame:
 
     collection: Mapping | Sequence
     key: str | None = None
+    repeated: Scalar | None = None
 
 
 class _Composer:
@@ -152,7 +180,13 @@ class _Composer:
         """The root of the first document, or None if there is none, or one nested absurdly. Raises yaml.YAMLError."""
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times as fast, where it is built in
         documents = 0
+        nodes = 0
         for event in yaml.parse(self._document.text, Loader=loader):
+            nodes += isinstance(event, yaml.NodeEvent)
+            if nodes > MAX_NODES:
+                message = f"the document has more than {MAX_NODES:,} texts, lists and mappings; split it"
+                self._report(event, ProblemCode.CATALOG_TOO_LARGE, message, expected=f"at most {MAX_NODES:,}")
+                return None
             match event:
                 case yaml.DocumentStartEvent():
                     documents += 1
@@ -177,7 +211,7 @@ class _Composer:
                     self._frames.append(_Frame(collection))
                     if len(self._frames) > MAX_DEPTH:
                         message = f"the document is nested more than {MAX_DEPTH} levels deep"
-                        self._report(event, ProblemCode.YAML_TOO_DEEP, message, expected="at most four levels")
+                        self._report(event, ProblemCode.YAML_TOO_DEEP, message, expected=f"at most {MAX_DEPTH} levels")
                         return None
                 case yaml.CollectionEndEvent():
                     self._frames.pop()
@@ -204,13 +238,15 @@ class _Composer:
         if isinstance(collection, Sequence):
             collection.items.append(value)
         elif frame.key is None:
-            frame.key = self._key(collection, value)
+            frame.key = self._key(frame, collection, value)
         else:
-            if frame.key:
+            if frame.repeated is not None:
+                collection.repeats.append((frame.repeated, value))
+            elif frame.key:
                 collection.values[frame.key] = value
-            frame.key = None
+            frame.key = frame.repeated = None
 
-    def _key(self, mapping: Mapping, key: Value) -> str:
+    def _key(self, frame: _Frame, mapping: Mapping, key: Value) -> str:
         """The key's text, or "" if it is refused."""
         if not isinstance(key, Scalar):
             message = "a key is a word, not a list or a mapping"
@@ -224,6 +260,7 @@ class _Composer:
             line, _ = self._document.place(mapping.keys[key.text].start)
             message = f"the key {clip(key.text)} stands here twice, first in line {line}; keep one of them"
             self._document.report(key.start, ProblemCode.DUPLICATE_KEY, message, clip(key.text), "another key")
+            frame.repeated = key
         else:
             if key.text:
                 mapping.keys[key.text] = key

@@ -53,7 +53,7 @@ class ProblemCode(StrEnum):
 
     # The document
     EMPTY_DOCUMENT = "empty_document", "The file holds nothing; a catalog has at least a name, a version and a rule."
-    EMPTY_CATALOG = "empty_catalog", "The catalog defines neither a tag nor a segment."
+    EMPTY_CATALOG = "empty_catalog", "The catalog defines neither a tag nor a segment nor a tier."
     CATALOG_TOO_LARGE = "catalog_too_large", "With all tags written out the catalog is too large; simplify its tags."
     UNKNOWN_KEY = "unknown_key", "There is no such key here; look for a misspelling."
     KEY_NOT_YET = "key_not_yet", "The section is not supported yet in this version."
@@ -63,8 +63,10 @@ class ProblemCode(StrEnum):
     BAD_VALUE = "bad_value", "The value is not one that this key takes."
     BAD_NAME = "bad_name", "Names match [a-z][a-z0-9_]* and have at most 128 characters."
     RESERVED_NAME = "reserved_name", "The name is a function's or a word of the language; take another one."
-    NAME_TAKEN = "name_taken", "Tags and segments share one name space; rename one of the two."
+    NAME_TAKEN = "name_taken", "Tags, segments and tiers share one name space; rename one of the two."
     UNKNOWN_TIMEZONE = "unknown_timezone", "There is no such time zone; write it as in Asia/Shanghai, or UTC."
+    BAD_TIME = "bad_time", "Times are written as in 2026-11-01T09:00:00Z, or 2026-11-01 09:00 in the catalog's zone."
+    LAST_LEVEL = "last_level", "The last level of a tier is `always`, and no other."
     BAD_DURATION = "bad_duration", 'Durations are a whole number and one unit of s m h d w, such as "90s" or "7d".'
 
     # The text of an expression
@@ -79,9 +81,9 @@ class ProblemCode(StrEnum):
     SYNTAX = "syntax", "The expression does not read as one here: something is missing, or too much."
 
     # The names and functions in an expression
-    UNKNOWN_NAME = "unknown_name", "There is no tag of this name."
-    NOT_A_TAG = "not_a_tag", "The name is not a tag's, but a segment's, a function's or the like."
-    TAG_CYCLE = "tag_cycle", "Tags are defined through each other; break the circle at one of them."
+    UNKNOWN_NAME = "unknown_name", "There is no tag, segment, tier or level of this name."
+    WRONG_SORT = "wrong_sort", "The name is of another sort, such as a segment's where a tag's stands."
+    CYCLE = "cycle", "Tags, segments or tiers are defined through each other; break the circle at one of them."
     UNKNOWN_FUNCTION = "unknown_function", "There is no such function."
     FUNCTION_NOT_YET = "function_not_yet", "The function is not available yet in this version."
     MISSING_ARGUMENT = "missing_argument", "The function needs an argument more."
@@ -94,14 +96,31 @@ class ProblemCode(StrEnum):
     WRONG_TYPE = "wrong_type", "A value of another type is asked for here."
     UNCLEAR_TYPE = "unclear_type", "Nothing tells the type of what is compared; compare with a constant."
     CONDITION_COMPARED = "condition_compared", "Conditions are combined by and, or, not; they are not compared."
+    STRINGS_COMPARED = "strings_compared", "A string is compared with constants only, a level with its tier's levels."
+    TEXT_TOO_LONG = "text_too_long", "Strings of users are kept to 256 bytes, so a longer one is never equal."
+    DISTINCT_LIMIT = (
+        "distinct_limit",
+        "Of `distinct`, 64 means 64 or more: `>= 64` and `< 64` are the largest limits.",
+    )
     BAD_CHOICES = "bad_choices", "After `in` stands a list of constants: all numbers, or all strings."
     PROPERTY_OUTSIDE_WHERE = "property_outside_where", "The event being counted is read only in `where=`."
     NOT_IN_WHERE = "not_in_where", "In `where=` stand only properties of the event, each beside constants."
 
+    # What conditions can come to
+    NEVER_HOLDS = "never_holds", "The condition can be true for nobody, whatever a user does."
+    ALWAYS_HOLDS = "always_holds", "The condition is true for everybody, or for everybody who has the value at all."
+    UNCHANGEABLE = "unchangeable", "The condition reads nothing of the user, so no event can ever change it."
+    NEVER_ENTERED = "never_entered", "`exit` holds whenever `when` does, so nobody can ever enter."
+    NEVER_LEAVES = "never_leaves", "`exit` can never hold, so whoever has entered never leaves."
+    LEVEL_COVERED = "level_covered", "The levels above hold whenever this one does, so nobody is ever on it."
+
     # Warnings
-    NEVER_HOLDS = "never_holds", "The comparison is true for nobody."
-    ALWAYS_HOLDS = "always_holds", "The comparison is true for everybody who has the value."
+    SAME_MEANING = "same_meaning", "Two segments have the same members, whatever users do."
+    EXIT_OVERLAPS = "exit_overlaps", "`exit` holds for some of those for whom `when` does: they do not enter."
+    UNUSED_TAG = "unused_tag", "Nothing reads the tag: it stands in profiles only, and in no message."
+    SIMILAR_EVENTS = "similar_events", "Two event names differ by one letter or by capitals; one may be misspelt."
     ALWAYS_MISSING = "always_missing", "The value is missing for every user, so nothing that asks for it ever holds."
+    LOOK_ALIKE = "look_alike", "A letter of another alphabet stands among Latin ones and looks like one of them."
     NEVER_MISSING = "never_missing", "The value is never missing, so `has` of it holds for every user."
 
 

@@ -33,30 +33,30 @@ FUNCTIONS = {
     for function in (
         Function("count", ("event",), 0, ("last", "where")),
         Function("sum", ("event", "property"), 2, ("last", "where")),
+        Function("mean", ("event", "property"), 2, ("last", "where")),
+        Function("min", ("event", "property"), 2, ("last", "where")),
+        Function("max", ("event", "property"), 2, ("last", "where")),
+        Function("distinct", ("event", "property"), 2, ("last",)),
+        Function("top", ("event", "property"), 2, ("half_life",)),
+        Function("latest", ("event", "property"), 2),
         Function("since", ("event",), 0),
         Function("since_first", ("event",), 0),
+        Function("top_hour", ("event",), 0, ("half_life",)),
         Function("trait", ("name",), 1),
         Function("property", ("name",), 1),
+        Function("lower", ("value",), 1),
+        Function("starts_with", ("value", "text"), 2),
+        Function("ends_with", ("value", "text"), 2),
+        Function("contains", ("value", "text"), 2),
+        Function("days_since", ("value",), 1, ("yearly",)),
+        Function("days_until", ("value",), 1, ("yearly",)),
+        Function("in_segment", ("segment",), 1),
+        Function("level", ("tier",), 1),
         Function("has", ("value",), 1),
     )
 }
 
-FUNCTIONS_TO_COME = frozenset(
-    {
-        "mean",
-        "min",
-        "max",
-        "distinct",
-        "top",
-        "latest",
-        "top_hour",
-        "in_segment",
-        "level",
-        "cluster",
-        "score",
-        "quantile",
-    }
-)
+FUNCTIONS_TO_COME = frozenset({"cluster", "score", "quantile"})
 
 # Python's keywords are among them: the parser is Python's, and a tag named `class` could never be read.
 RESERVED_WORDS = frozenset({*FUNCTIONS, *FUNCTIONS_TO_COME, *keyword.kwlist, "true", "false", "always"})

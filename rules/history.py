@@ -17,6 +17,7 @@ from typing import TypeGuard
 
 __all__ = [
     "COUNTED_NAMES",
+    "MAX_MAGNITUDE",
     "Event",
     "Reads",
     "RecordError",
@@ -79,8 +80,8 @@ class Event:
 class Reads:
     """What a catalog reads of events, and is therefore particular about.
 
-    summed: (event name, property) pairs where something other than a number is refused.  properties, traits: the
-    names read; a number there that is too large for a double is refused.
+    summed: (event name, property) pairs that are aggregated as a number (`sum mean min max`), where something else is
+    refused.  properties, traits: the names read; a number there that is too large for a double is refused.
     """
 
     summed: AbstractSet[tuple[str, str]] = frozenset()
@@ -257,13 +258,13 @@ def _check_finite(members: Mapping[str, object], read: AbstractSet[str]) -> None
 
 
 def _check_summed(name: str, properties: Mapping[str, object], summed: AbstractSet[tuple[str, str]]) -> None:
-    """What the catalog sums of this event is a number small enough, absent or null."""
+    """What the catalog aggregates as a number is a number small enough, absent or null."""
     for event, key in sorted(summed):
         value = properties.get(key)
         if event != name or value is None:
             continue
         if not is_number(value):
-            raise RecordError("not_a_number", f"property {key!r} of {name!r} is summed and is not a number")
+            raise RecordError("not_a_number", f"property {key!r} of {name!r} is aggregated as a number and is none")
         if abs(float(value)) >= MAX_MAGNITUDE:
             raise RecordError("number_too_large", f"property {key!r} of {name!r} is 10^12 or more in magnitude")
 

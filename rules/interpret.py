@@ -1,18 +1,22 @@
 """Nodes → a value for one user at one moment, slowly and obviously right: the meaning of the language.
 
-Nothing is kept but the plain list of the user's accepted events, and every aggregate is computed from that list anew by
-the letter of the design. A value is a `float` (number), an `int` (duration in ms), a `str`, a `bool` (condition), or
-None where it is missing; `PRESENT` is a trait that is there and of no comparable type (an object or an array).
+Nothing is kept but the plain list of the user's accepted events and the memberships as they stand, and every aggregate
+is computed from that list anew by the letter of the design. A value is a `float` (number), an `int` (duration in ms),
+a `str`, a `bool` (condition), or None where it is missing; `PRESENT` is a trait that is there and of no comparable type
+(an object or an array).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import date
 from typing import assert_never
 
-from rules.history import Event, cut_text, is_number, number_as_double, units_of
+from rules.days import date_in_text, days_between, local_day, local_hour
+from rules.history import MAX_MAGNITUDE, Event, cut_text, is_number, number_as_double, units_of
 from rules.nodes import (
     Aggregate,
     Among,
@@ -20,9 +24,13 @@ from rules.nodes import (
     Arithmetic,
     BooleanValue,
     Compare,
+    Days,
     DurationValue,
     Has,
     Kind,
+    Level,
+    Lower,
+    Membership,
     Negate,
     Node,
     Not,
@@ -30,27 +38,26 @@ from rules.nodes import (
     Or,
     Property,
     TagName,
+    TextTest,
     TextValue,
     Trait,
     children,
-    kind_of,
 )
+from rules.weights import Category, top_hour, top_value
+from rules.windows import is_inside
 
 __all__ = [
     "PRESENT",
     "History",
     "Present",
     "Value",
-    "bucket_of",
-    "duration_moments",
-    "hop_of",
-    "leaving_ms",
-    "sum_peak_units",
+    "counted_events",
+    "units_inside",
     "value_of",
     "walk",
 ]
 
-HOPS_PER_WINDOW = 60
+MAX_DISTINCT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,17 @@ Value = float | int | str | bool | Present | None
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that is known of a user: the accepted events in log order, and the hash that shifts the user's windows."""
+    """All that is known of a user.
+
+    events: those accepted, in log order.  user_hash: shifts the user's windows.  timezone: the catalog's.
+    inside: the segments the user is in.  levels: the level of each tier.
+    """
 
     events: Sequence[Event]
     user_hash: int
+    timezone: str = "UTC"
+    inside: AbstractSet[str] = frozenset()
+    levels: Mapping[str, str] = field(default_factory=dict)
 
 
 def value_of(node: Node, history: History, now_ms: int, event: Event | None = None) -> Value:
@@ -85,9 +99,22 @@ def value_of(node: Node, history: History, now_ms: int, event: Event | None = No
         case Aggregate():
             return _aggregate(node, history, now_ms)
         case Trait():
-            return _typed(_trait(node.name, history.events), node.kind)
+            return _typed(_newest(node.name, ((each.t_ms, each.traits) for each in history.events)), node.kind)
         case Property():
             return _typed(None if event is None else event.properties.get(node.name), node.kind)
+        case Membership():
+            return node.segment in history.inside
+        case Level():
+            return history.levels.get(node.tier)
+        case Lower():
+            text = value_of(node.operand, history, now_ms, event)
+            return text.lower() if isinstance(text, str) else None
+        case TextTest():
+            text = value_of(node.operand, history, now_ms, event)
+            return _tested(node.function, text, cut_text(node.text.value)) if isinstance(text, str) else None
+        case Days():
+            text = value_of(node.operand, history, now_ms, event)
+            return _days(node, text, local_day(now_ms, history.timezone)) if isinstance(text, str) else None
         case Has():
             return value_of(node.operand, history, now_ms, event) is not None
         case Negate():
@@ -135,13 +162,24 @@ def _typed(value: object, kind: Kind) -> Value:
     return found if kind in (Kind.ANY, found_kind) else None
 
 
-def _trait(name: str, events: Iterable[Event]) -> object:
-    """The newest value of a trait, null too; of two at the same timestamp the later in the log."""
-    newest: Event | None = None
-    for event in events:
-        if name in event.traits and (newest is None or event.t_ms >= newest.t_ms):
-            newest = event
-    return None if newest is None else newest.traits[name]
+def _newest(name: str, members: Iterable[tuple[int, Mapping[str, object]]]) -> object:
+    """The newest value under a name, null too, of (time, object) in log order; at one time the later in the log."""
+    newest_ms, newest = -1, None
+    for t_ms, values in members:
+        if name in values and t_ms >= newest_ms:
+            newest_ms, newest = t_ms, values[name]
+    return newest
+
+
+def _tested(function: str, text: str, part: str) -> bool:
+    if function == "starts_with":
+        return text.startswith(part)
+    return text.endswith(part) if function == "ends_with" else part in text
+
+
+def _days(node: Days, text: str, today: date) -> float | None:
+    day = date_in_text(text)
+    return None if day is None else float(days_between(node.function, day, today, yearly=node.yearly))
 
 
 def _negated(value: Value) -> Value:
@@ -191,20 +229,43 @@ def _all(values: Sequence[Value]) -> bool | None:
 
 
 def _aggregate(node: Aggregate, history: History, now_ms: int) -> Value:
-    if node.function in ("since", "since_first"):
-        moments = [event.t_ms for event in _counted(node, history.events)]
-        if not moments:
-            return None
-        return now_ms - (max(moments) if node.function == "since" else min(moments))
-    inside = [event for event in _counted(node, history.events) if _in_window(node, event, history, now_ms)]
-    if node.function == "count":
-        return float(len(inside))
-    if node.function == "sum":
-        return float(sum(_units(node, event) for event in inside)) / 1e6
-    raise ValueError(f"aggregate {node.function!r} is not known here")
+    counted = list(counted_events(node, history.events))
+    inside = [event for event in counted if is_inside(event.t_ms, node.last_ms, history.user_hash, now_ms)]
+    match node.function:
+        case "since":
+            return now_ms - max(event.t_ms for event in counted) if counted else None
+        case "since_first":
+            return now_ms - min(event.t_ms for event in counted) if counted else None
+        case "count":
+            return float(len(inside))
+        case "sum" | "mean" | "min" | "max":
+            return _summary(node.function, [units for event in inside if (units := _units(node, event)) is not None])
+        case "distinct":
+            return float(min(MAX_DISTINCT, len({(type(value), value) for value, _ in _categories(node, inside)})))
+        case "latest":
+            return _typed(_newest(node.property or "", ((each.t_ms, each.properties) for each in counted)), node.kind)
+        case "top":
+            return _typed(top_value(_categories(node, counted), node.half_life_ms), node.kind)
+        case "top_hour":
+            hours = [(local_hour(event.t_ms, history.timezone), event.t_ms) for event in counted]
+            hour = top_hour(hours, node.half_life_ms)
+            return None if hour is None else float(hour)
+        case _:
+            raise ValueError(f"aggregate {node.function!r} is not known here")
 
 
-def _counted(node: Aggregate, events: Iterable[Event]) -> Iterator[Event]:
+def _summary(function: str, units: Sequence[int]) -> float | None:
+    """Of numbers in millionths: the sum (0 of none), the mean, the least or the greatest (missing of none)."""
+    if function == "sum":
+        return float(sum(units)) / 1e6
+    if not units:
+        return None
+    if function == "mean":
+        return float(sum(units)) / 1e6 / float(len(units))
+    return float(min(units) if function == "min" else max(units)) / 1e6
+
+
+def counted_events(node: Aggregate, events: Iterable[Event]) -> Iterator[Event]:
     """The events that an aggregate is about, of whatever time: by name (None: any counted one) and by `where`."""
     nothing = History((), 0)
     for event in events:
@@ -214,47 +275,33 @@ def _counted(node: Aggregate, events: Iterable[Event]) -> Iterator[Event]:
             yield event
 
 
-def _units(node: Aggregate, event: Event) -> int:
+def _units(node: Aggregate, event: Event) -> int | None:
+    """An event's number in whole millionths; None where there is none.
+
+    An event that came in before a catalog asked for a number there may have anything; what is no number is passed over.
+    """
     value = event.properties.get(node.property or "")
-    return units_of(value) if is_number(value) else 0
+    if not is_number(value):
+        return None
+    double = number_as_double(value)
+    return units_of(value) if double is not None and abs(double) < MAX_MAGNITUDE else None
 
 
-def _in_window(node: Aggregate, event: Event, history: History, now_ms: int) -> bool:
-    if node.last_ms is None:
-        return True
-    hop_ms = hop_of(node.last_ms)
-    phase_ms = history.user_hash % hop_ms
-    return bucket_of(now_ms, hop_ms, phase_ms) - bucket_of(event.t_ms, hop_ms, phase_ms) <= HOPS_PER_WINDOW
+def _categories(node: Aggregate, events: Iterable[Event]) -> Iterator[tuple[Category, int]]:
+    """The strings, numbers and booleans of a property, with their times; other values are passed over."""
+    for event in events:
+        value = _typed(event.properties.get(node.property or ""), Kind.ANY)
+        if isinstance(value, bool | float | str):
+            yield value, event.t_ms
 
 
-def hop_of(last_ms: int) -> int:
-    """The hop of a window, ms: a sixtieth of its length, rounded up."""
-    return -(-last_ms // HOPS_PER_WINDOW)
-
-
-def bucket_of(t_ms: int, hop_ms: int, phase_ms: int) -> int:
-    """The number of the bucket that a time lies in."""
-    return (t_ms + phase_ms) // hop_ms
-
-
-def leaving_ms(t_ms: int, last_ms: int, user_hash: int) -> int:
-    """The first moment at which an event at `t_ms` is no longer in the window of length `last_ms`."""
-    hop_ms = hop_of(last_ms)
-    phase_ms = user_hash % hop_ms
-    return (bucket_of(t_ms, hop_ms, phase_ms) + HOPS_PER_WINDOW + 1) * hop_ms - phase_ms
-
-
-def sum_peak_units(node: Aggregate, history: History, now_ms: int) -> int:
-    """The greatest magnitude, in millionths, of a sum now and at every later moment, if no event comes any more."""
-    inside = [event for event in _counted(node, history.events) if _in_window(node, event, history, now_ms)]
-    if node.last_ms is None:
-        return abs(sum(_units(node, event) for event in inside))
-    leaving = {event.t_ms: leaving_ms(event.t_ms, node.last_ms, history.user_hash) for event in inside}
-    peaks = [
-        abs(sum(_units(node, event) for event in inside if leaving[event.t_ms] > moment))
-        for moment in {now_ms, *leaving.values()}
+def units_inside(node: Aggregate, history: History, now_ms: int) -> list[tuple[int, int]]:
+    """The numbers that a sum or a mean is made of at a moment: time in ms, and whole millionths."""
+    return [
+        (event.t_ms, units)
+        for event in counted_events(node, history.events)
+        if is_inside(event.t_ms, node.last_ms, history.user_hash, now_ms) and (units := _units(node, event)) is not None
     ]
-    return max(peaks)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -262,28 +309,3 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in children(node):
         yield from walk(child)
-
-
-def duration_moments(node: Node, history: History) -> Iterator[int]:
-    """Moments at which a comparison of durations may come to differ, given that no event comes: some too many.
-
-    The difference of the two sides is c·now + k with whole c and k; it changes its sign, or passes zero, about −k/c.
-    """
-    match node:
-        case Compare():
-            pairs = [(node.left, node.right)]
-        case Among():
-            pairs = [(node.operand, choice) for choice in node.choices]
-        case _:
-            return
-    for left, right in pairs:
-        if kind_of(left) is not Kind.DURATION:
-            continue
-        at_zero, at_one = (value_of(Arithmetic("-", left, right), history, now_ms) for now_ms in (0, 1))
-        if at_zero is None or at_one is None:
-            continue
-        constant = int(_number(at_zero))
-        slope = int(_number(at_one)) - constant
-        if slope != 0:
-            root = -constant // slope
-            yield from range(root - 1, root + 3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import assert_never
+from typing import TypeGuard, assert_never
 
 __all__ = [
     "NOWHERE",
@@ -19,9 +19,13 @@ __all__ = [
     "Arithmetic",
     "BooleanValue",
     "Compare",
+    "Days",
     "DurationValue",
     "Has",
     "Kind",
+    "Level",
+    "Lower",
+    "Membership",
     "Negate",
     "Node",
     "Not",
@@ -30,9 +34,11 @@ __all__ = [
     "Property",
     "Span",
     "TagName",
+    "TextTest",
     "TextValue",
     "Trait",
     "children",
+    "is_open",
     "kind_of",
 ]
 
@@ -100,10 +106,11 @@ class TagName:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A value computed from one user's events: `count sum since since_first`.
+    """A value computed from one user's events: `count sum mean min max distinct since since_first latest top top_hour`.
 
-    `event` is None for any `track`, `page` or `screen`; `property` is the summed property; `last_ms` is None for ever;
-    `where` is a condition over `Property` nodes and constants only.
+    `event` is None for any `track`, `page` or `screen`; `property` is what is summed, counted or looked at; `last_ms`
+    is None for ever; `where` is a condition over `Property` nodes and constants only; `half_life_ms` is None for plain
+    counts. `kind` is used by `latest` and `top` alone, whose values are of any type: missing unless the value is of it.
     """
 
     function: str
@@ -111,6 +118,8 @@ class Aggregate:
     property: str | None = None
     last_ms: int | None = None
     where: Node | None = None
+    half_life_ms: int | None = None
+    kind: Kind = Kind.ANY
     span: Span = field(default=NOWHERE, compare=False)
 
 
@@ -129,6 +138,54 @@ class Property:
 
     name: str
     kind: Kind = Kind.ANY
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """`in_segment(name)`: whether the user is in the segment after this moment; never missing."""
+
+    segment: str
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """`level(tier)`: the name of the level the user is on after this moment; never missing."""
+
+    tier: str
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """`lower(text)`: the string in small letters (Unicode's simple lower case, as `str.lower`)."""
+
+    operand: Node
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TextTest:
+    """`starts_with`, `ends_with` or `contains`: whether a string has a constant at its start, its end or anywhere."""
+
+    function: str
+    operand: Node
+    text: TextValue
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """`days_since` or `days_until`: whole calendar days, in the catalog's time zone, from or to the date in a string.
+
+    `operand` is a `Trait` or a `latest`, of kind STRING. `yearly`: from the last, or to the next, day of that date in
+    a year (0 on the day itself). Missing unless the string begins with a date.
+    """
+
+    function: str
+    operand: Node
+    yearly: bool
     span: Span = field(default=NOWHERE, compare=False)
 
 
@@ -211,6 +268,11 @@ Node = (
     | Aggregate
     | Trait
     | Property
+    | Membership
+    | Level
+    | Lower
+    | TextTest
+    | Days
     | Has
     | Negate
     | Arithmetic
@@ -225,12 +287,16 @@ Node = (
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, left to right (the `where` of an aggregate among them)."""
     match node:
-        case NumberValue() | TextValue() | BooleanValue() | DurationValue() | TagName() | Trait() | Property():
+        case NumberValue() | TextValue() | BooleanValue() | DurationValue() | TagName():
+            return ()
+        case Trait() | Property() | Membership() | Level():
             return ()
         case Aggregate():
             return () if node.where is None else (node.where,)
-        case Has() | Negate() | Not():
+        case Has() | Negate() | Not() | Lower() | Days():
             return (node.operand,)
+        case TextTest():
+            return (node.operand, node.text)
         case Arithmetic() | Compare():
             return (node.left, node.right)
         case Among():
@@ -241,26 +307,46 @@ def children(node: Node) -> tuple[Node, ...]:
             assert_never(node)
 
 
+def is_open(node: Node) -> TypeGuard[Trait | Property | Aggregate]:
+    """Whether a node has no kind of its own, but that which its place asks for."""
+    return isinstance(node, (Trait, Property)) or (isinstance(node, Aggregate) and node.function in ("latest", "top"))
+
+
+_KINDS: dict[type[Node], Kind] = {
+    NumberValue: Kind.NUMBER,
+    TextValue: Kind.STRING,
+    BooleanValue: Kind.BOOLEAN,
+    DurationValue: Kind.DURATION,
+    Membership: Kind.BOOLEAN,
+    Level: Kind.STRING,
+    Lower: Kind.STRING,
+    TextTest: Kind.BOOLEAN,
+    Days: Kind.NUMBER,
+    Has: Kind.BOOLEAN,
+    Compare: Kind.BOOLEAN,
+    Among: Kind.BOOLEAN,
+    And: Kind.BOOLEAN,
+    Or: Kind.BOOLEAN,
+    Not: Kind.BOOLEAN,
+}
+"""Those whose kind is always the same; a table, as every pass asks for every node."""
+
+
 def kind_of(node: Node) -> Kind:
     """The kind of a resolved node. A `TagName` has none yet: ValueError."""
+    kind = _KINDS.get(type(node))
+    if kind is not None:
+        return kind
     match node:
-        case NumberValue():
-            return Kind.NUMBER
-        case TextValue():
-            return Kind.STRING
-        case DurationValue():
-            return Kind.DURATION
-        case BooleanValue() | Has() | Compare() | Among() | And() | Or() | Not():
-            return Kind.BOOLEAN
         case Trait() | Property():
             return node.kind
         case Aggregate():
+            if node.function in ("latest", "top"):
+                return node.kind
             return Kind.DURATION if node.function in ("since", "since_first") else Kind.NUMBER
         case Negate():
             return kind_of(node.operand)
         case Arithmetic():
             return kind_of(node.left)
-        case TagName():
-            raise ValueError(f"tag {node.name!r} is not resolved")
         case _:
-            assert_never(node)
+            raise ValueError(f"{type(node).__name__} has no kind before it is resolved")

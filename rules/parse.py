@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rules.calls import HOLE, CallReader
+from rules.calls import HOLE, CallReader, Constant
 from rules.errors import Flaw, ProblemCode, clip
 from rules.functions import FUNCTIONS, FUNCTIONS_TO_COME
 from rules.nodes import (
@@ -30,13 +30,12 @@ from rules.nodes import (
     Span,
     TagName,
     TextValue,
-    children,
 )
 from rules.order import find_disorder
 from rules.scan import MAX_LEVELS, MAX_NUMBER, Token, scan
 from rules.suggest import Suggester
 
-__all__ = ["HOLE", "MAX_CHARACTERS", "MAX_TREE_DEPTH", "Parsed", "parse_expression", "tag_names"]
+__all__ = ["HOLE", "MAX_CHARACTERS", "MAX_TREE_DEPTH", "Parsed", "parse_expression"]
 
 MAX_CHARACTERS = 4_096
 MAX_TREE_DEPTH = 200
@@ -55,8 +54,13 @@ class Parsed:
     flaws: tuple[Flaw, ...]
 
 
-def parse_expression(text: str, suggester: Suggester | None = None) -> Parsed:
-    """The tree of an expression, not yet resolved (`rules.types`), and all its flaws. Raises nothing."""
+def parse_expression(
+    text: str, suggester: Suggester | None = None, constants: Mapping[str, Constant] | None = None
+) -> Parsed:
+    """The tree of an expression, not yet resolved (`rules.types`), and all its flaws. Raises nothing.
+
+    `constants` are a template's parameters: a name among them stands for its value, and one that is None for anything.
+    """
     if len(text) > MAX_CHARACTERS:
         message = f"the expression has {len(text):,} characters, more than {MAX_CHARACTERS:,}; name parts of it as tags"
         flaw = Flaw(ProblemCode.EXPRESSION_TOO_LONG, message, expected=f"at most {MAX_CHARACTERS:,} characters")
@@ -78,21 +82,9 @@ def parse_expression(text: str, suggester: Suggester | None = None) -> Parsed:
         return Parsed(None, (_python_flaw(error, tokens, start),))
     except (RecursionError, MemoryError, ValueError):
         return Parsed(None, (_too_deep(Span(start, len(text))),))
-    conversion = _Conversion(_offset_of(line, start), suggester or Suggester())
+    conversion = _Conversion(_offset_of(line, start), suggester or Suggester(), constants or {})
     node = conversion.convert(tree.body, 1, 1)
     return Parsed(node, tuple(conversion.flaws))
-
-
-def tag_names(node: Node) -> Iterator[TagName]:
-    """The tags that a parsed expression names, in the order of its text, with repeats."""
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, TagName):
-            if current.name != HOLE:
-                yield current
-        else:
-            waiting.extend(reversed(children(current)))
 
 
 def _on_one_line(text: str, tokens: list[Token]) -> str:
@@ -137,13 +129,26 @@ def _python_flaw(error: SyntaxError, tokens: list[Token], start: int) -> Flaw:
     return Flaw(ProblemCode.SYNTAX, message, token.span, found=clip(token.text), expected="an expression")
 
 
+def _node_of(constant: Constant, span: Span) -> Node:
+    match constant:
+        case None:
+            return TagName(HOLE, span)
+        case bool():
+            return BooleanValue(constant, span)
+        case str():
+            return TextValue(constant, span)
+        case _:
+            return NumberValue(constant, span)
+
+
 class _Conversion:
     """One pass over Python's tree. `level` counts nesting as people see it, `depth` the nodes from the root."""
 
-    def __init__(self, offset: Callable[[int], int], suggester: Suggester) -> None:
+    def __init__(self, offset: Callable[[int], int], suggester: Suggester, constants: Mapping[str, Constant]) -> None:
         self.flaws: list[Flaw] = []
         self._offset = offset
         self._suggester = suggester
+        self._constants = constants
         self._is_too_deep = False
 
     def convert(self, tree: ast.expr, level: int, depth: int) -> Node:
@@ -207,20 +212,22 @@ class _Conversion:
 
     def _name(self, tree: ast.Name, span: Span) -> Node:
         name = tree.id
+        if name in self._constants:
+            return _node_of(self._constants[name], span)
         if name in ("true", "false"):
             return BooleanValue(name == "true", span)
         if name in FUNCTIONS:
             message = f"{name} is a function: call it, as in {FUNCTIONS[name].usage}"
-            return self._refuse(ProblemCode.NOT_A_TAG, message, span, name, "a call", f"{name}(…)")
+            return self._refuse(ProblemCode.WRONG_SORT, message, span, name, "a call", f"{name}(…)")
         if name in FUNCTIONS_TO_COME:
             return self._not_yet(name, span)
         if name == "always":
             message = 'always is no condition here; it is the last level of a tier. Write "true" for what always holds'
-            return self._refuse(ProblemCode.NOT_A_TAG, message, span, name, "a condition", "true")
+            return self._refuse(ProblemCode.WRONG_SORT, message, span, name, "a condition", "true")
         return TagName(name, span)
 
     def _not_yet(self, name: str, span: Span) -> Node:
-        message = f"the function {name} is not available yet in this version"
+        message = f"the function {name} is not available yet in this version; leave the rule out, or say it with others"
         return self._refuse(ProblemCode.FUNCTION_NOT_YET, message, span, name, f"one of {', '.join(FUNCTIONS)}")
 
     def _comparison(self, tree: ast.Compare, span: Span, level: int, depth: int) -> Node:
@@ -268,6 +275,8 @@ class _Conversion:
         is_number = isinstance(number, ast.Constant) and not isinstance(number.value, str)
         if is_number or isinstance(tree, ast.Constant):
             return self.convert(tree, 1, 1)
+        if isinstance(tree, ast.Name) and not isinstance(self._constants.get(tree.id, True), bool):
+            return self.convert(tree, 1, 1)
         message = "choices are constants: numbers, strings, or beside a duration durations"
         if isinstance(tree, ast.Name) and tree.id in ("true", "false"):
             message = "true and false are no choices; a boolean alone is a condition"
@@ -292,6 +301,7 @@ class _Conversion:
             self._span,
             self.flaws,
             self._suggester,
+            self._constants,
         )
         return reader.read()
 

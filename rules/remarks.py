@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rules.errors import Flaw, ProblemCode
-from rules.nodes import Aggregate, Arithmetic, Compare, DurationValue, Has, Kind, Node, NumberValue, Span
+from rules.nodes import Aggregate, Arithmetic, Has, Kind, Level, Membership, Node, NumberValue, Span
 from rules.where import is_constant
 
 __all__ = ["KIND_NAMES", "mismatch", "remark"]
@@ -15,8 +15,6 @@ KIND_NAMES = {
     Kind.DURATION: "a duration",
     Kind.ANY: "a value",
 }
-
-_TURNED_ROUND = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 def mismatch(span: Span, found: Kind, want: Kind) -> Flaw:
@@ -37,8 +35,6 @@ def remark(node: Node) -> Flaw | None:
     match node:
         case Has():
             return _of_has(node)
-        case Compare():
-            return _of_comparison(node)
         case Arithmetic(operator="/", right=NumberValue(value=0)):
             message = "a division by zero is missing for every user, so nothing that reads it ever holds"
             return _warning(ProblemCode.ALWAYS_MISSING, message, node, "a division by 0")
@@ -48,35 +44,11 @@ def remark(node: Node) -> Flaw | None:
 
 def _of_has(node: Has) -> Flaw | None:
     operand = node.operand
-    is_number = isinstance(operand, Aggregate) and operand.function in ("count", "sum")
-    if not (is_number or is_constant(operand) or isinstance(operand, Has)):
+    is_number = isinstance(operand, Aggregate) and operand.function in ("count", "sum", "distinct")
+    if not (is_number or is_constant(operand) or isinstance(operand, (Has, Membership, Level))):
         return None
-    advice = "; count and sum of nothing are 0, so compare it with 0" if is_number else ""
+    advice = "; count, sum and distinct of nothing are 0, so compare it with 0" if is_number else ""
     return _warning(ProblemCode.NEVER_MISSING, f"what stands in has(…) is never missing{advice}", node, "has(…)")
-
-
-def _of_comparison(node: Compare) -> Flaw | None:
-    left, right, operator = node.left, node.right, node.operator
-    if isinstance(right, Aggregate):
-        left, right, operator = right, left, _TURNED_ROUND[operator]
-    if not isinstance(left, Aggregate) or left.function == "sum":
-        return None
-    if isinstance(right, NumberValue):
-        limit: int | float = right.value
-    elif isinstance(right, DurationValue):
-        limit = right.ms
-    else:
-        return None
-    # A count and a time since are whole numbers from 0 on.
-    is_never_equal = limit < 0 or limit != int(limit)
-    if (operator == "<" and limit <= 0) or (operator == "<=" and limit < 0) or (operator == "==" and is_never_equal):
-        message = f"{left.function}(…) is a whole number from 0 on, so this holds for nobody"
-        return _warning(ProblemCode.NEVER_HOLDS, message, node, "a comparison that nothing meets")
-    if (operator == ">=" and limit <= 0) or (operator == ">" and limit < 0) or (operator == "!=" and is_never_equal):
-        what = "everybody" if left.function == "count" else "everybody who has one; that is has(…)"
-        message = f"{left.function}(…) is a whole number from 0 on, so this holds for {what}"
-        return _warning(ProblemCode.ALWAYS_HOLDS, message, node, "a comparison that everything meets")
-    return None
 
 
 def _warning(code: ProblemCode, message: str, node: Node, found: str) -> Flaw:

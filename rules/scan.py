@@ -13,6 +13,7 @@ import unicodedata
 from typing import NamedTuple
 
 from rules.errors import Flaw, ProblemCode, clip
+from rules.lookalikes import describe_letter, latin_of
 from rules.nodes import Span
 
 __all__ = ["MAX_LEVELS", "Token", "scan"]
@@ -23,14 +24,15 @@ FLAWS_LISTED = 10
 """Strange characters and words listed of one expression; a text that is no expression at all has hundreds."""
 
 _TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+)
-    |(?P<number>\.?[0-9](?:[eE][+-]|[0-9A-Za-z_.])*)
+    r"""[ \t\r\n]*+(?:
+    (?P<number>\.?[0-9](?:[eE][+-]|[0-9A-Za-z_.])*)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<string>"(?:[^"\\\n\r]|\\[^\n\r])*"|'(?:[^'\\\n\r]|\\[^\n\r])*')
     |(?P<open_string>["'][^\n\r]*)
     |(?P<foreign>\*\*|//|:=|->|=>|<>|&&|\|\||<<|>>|\.\.\.)
     |(?P<operator>==|!=|<=|>=|[-+*/<>=()\[\],])
-    |(?P<strange>[!-/:-@\[-`{-~]|[^\x00-\x7f]+|.)""",
+    |(?P<strange>[!-/:-@\[-`{-~]|[^\x00-\x7f]+|.)
+    |$)""",
     re.VERBOSE | re.DOTALL,
 )
 _NUMBER = re.compile(r"(?:[0-9]+(?:_[0-9]+)*(?:\.(?:[0-9]+(?:_[0-9]+)*)?)?|\.[0-9]+(?:_[0-9]+)*)(?:[eE][+-]?[0-9]+)?")
@@ -113,9 +115,9 @@ def scan(text: str) -> tuple[list[Token], list[Flaw]]:
     flaws: list[Flaw] = []
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup
-        if kind == "space":
-            continue
-        token = Token(str(kind), match.group(), match.start(), match.end())
+        if kind is None:
+            break
+        token = Token(kind, match[kind], *match.span(kind))
         flaw = None
         if kind == "name":
             if token.text in _LANGUAGE_KEYWORDS:
@@ -180,6 +182,10 @@ def _strange(token: Token) -> Flaw:
         )
     plain = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHIC))
     letters = any(character.isalnum() for character in text)
+    if letters and (latin := latin_of(text)) is not None:
+        message = f"{describe_letter(text[0])}; names and signs are plain ASCII"
+        expected = "plain ASCII letters, digits and signs"
+        return Flaw(ProblemCode.BAD_CHARACTER, message, token.span, clip(text), expected, clip(latin))
     return Flaw(
         ProblemCode.BAD_CHARACTER,
         f'"{clip(text)}" may stand only inside a string; names and signs are plain ASCII'
@@ -229,6 +235,8 @@ def _check_number(token: Token) -> Flaw | None:
 
 
 def _check_string(token: Token) -> Flaw | None:
+    if token.text.isprintable() and "\\" not in token.text:
+        return None
     if (surrogate := _SURROGATE.search(token.text)) is not None:
         return _bad_escape(token, surrogate.start(), surrogate.end(), "half a character", "whole characters")
     if (control := _CONTROL.search(token.text)) is not None:

@@ -17,13 +17,25 @@ from rules.durations import DurationError, parse_duration
 from rules.errors import ProblemCode, clip
 from rules.suggest import Suggester
 
-__all__ = ["KINDS", "NAME", "CatalogDocument", "GoalDocument", "SegmentDocument", "Text", "TitleDocument"]
+__all__ = [
+    "KINDS",
+    "MAX_LEVELS",
+    "NAME",
+    "CatalogDocument",
+    "GoalDocument",
+    "LevelDocument",
+    "SegmentDocument",
+    "Text",
+    "TierDocument",
+    "TitleDocument",
+]
 
 KINDS = ("demographic", "behaviour", "value", "interest", "predictive")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
 MAX_VERSION = 2**53 - 1
 """Versions stand in JSON messages; this is the largest whole number that every reader keeps."""
 
+MAX_LEVELS = 100
 MAX_TITLE_CHARACTERS = 200
 _WHOLE_NUMBER = re.compile(r"[-+]?[0-9]{1,20}")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][-+]?[0-9]{1,3})?")
@@ -234,8 +246,38 @@ class SegmentDocument(BaseModel):
     goal: Annotated[GoalDocument | None, BeforeValidator(_present)] = None
 
 
+class LevelDocument(BaseModel):
+    """One level of a tier; in the file it may be the condition alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Annotated[TitleDocument | None, BeforeValidator(_title)] = None
+    when: Expression
+
+
+def _level(value: object) -> object:
+    return {"when": value} if isinstance(value, Text) or value is None else value
+
+
+def _levels(value: object) -> object:
+    if isinstance(value, dict) and len(value) > MAX_LEVELS:
+        message = f"a tier has at most {MAX_LEVELS} levels, and this one {len(value)}"
+        raise _problem(ProblemCode.BAD_VALUE, message, f"at most {MAX_LEVELS} levels")
+    return value
+
+
+class TierDocument(BaseModel):
+    """One tier; its levels are in the order of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Annotated[TitleDocument | None, BeforeValidator(_title)] = None
+    kind: Annotated[str, BeforeValidator(_kind)] = "behaviour"
+    levels: Annotated[dict[str, Annotated[LevelDocument, BeforeValidator(_level)]], BeforeValidator(_levels)]
+
+
 class CatalogDocument(BaseModel):
-    """The whole document."""
+    """The whole document. Templates and tests are read by `rules.templates` and `rules.examples`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -243,4 +285,7 @@ class CatalogDocument(BaseModel):
     version: Annotated[int, BeforeValidator(_version)]
     timezone: Annotated[str, BeforeValidator(_timezone)] = "UTC"
     tags: Annotated[dict[str, Expression], BeforeValidator(_section)] = {}
+    templates: Any = None
     segments: Annotated[dict[str, SegmentDocument], BeforeValidator(_section)] = {}
+    tiers: Annotated[dict[str, TierDocument], BeforeValidator(_section)] = {}
+    tests: Any = None

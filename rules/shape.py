@@ -1,65 +1,59 @@
 """A document's tree held to the schema: misspelt keys, wrong values, missing keys, each with its place.
 
-Misspelt keys are looked for first. One that is surely meant for a missing key is then read as that key, so that what
-stands under it is checked too and the key is not reported as missing besides.
+1. What stands twice is kept (`rules.keys`), so that what is wrong inside it is found as well.
+2. Misspelt keys are looked for. One that is surely meant for a missing key is then read as that key, so that what
+   stands under it is checked too and the key is not reported as missing besides.
+3. Segments that use a template get its keys (`rules.templates`).
+4. The values are held to the schema (`rules.schema`).
 """
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from rules.document import Document, Mapping, Scalar, Sequence, Value
 from rules.errors import ProblemCode, clip
+from rules.keys import correct_keys, keep_repeats, mappings_in, name_of
 from rules.place import REFUSED
-from rules.schema import CatalogDocument, GoalDocument, SegmentDocument, Text
+from rules.schema import CatalogDocument, GoalDocument, LevelDocument, SegmentDocument, Text, TierDocument
 from rules.suggest import Suggester
+from rules.templates import USE_KEYS, Templates, fill_templates
 
 __all__ = ["SECTIONS_TO_COME", "read_shape"]
 
-SECTIONS_TO_COME = frozenset({"tiers", "models", "triggers", "tests"})
+SECTIONS_TO_COME = frozenset({"models", "triggers"})
+_SECTIONS = ("tags", "templates", "segments", "tiers", "tests")
 _CODES = {str(code): code for code in ProblemCode}
 
 
-def read_shape(document: Document, root: Mapping, suggester: Suggester) -> CatalogDocument | None:
-    """The document by its schema, or None with the problems reported. Misspelt keys are put right in the tree."""
-    _correct_keys(document, root, CatalogDocument, suggester)
-    segments = root.values.get("segments")
-    if isinstance(segments, Mapping):
-        for segment in segments.values.values():
-            if isinstance(segment, Mapping):
-                _correct_keys(document, segment, SegmentDocument, suggester)
-                goal = segment.values.get("goal")
-                if isinstance(goal, Mapping):
-                    _correct_keys(document, goal, GoalDocument, suggester)
+def read_shape(document: Document, root: Mapping, suggester: Suggester) -> tuple[CatalogDocument | None, Templates]:
+    """The document by its schema, or None with the problems reported, and its templates, filled into its segments.
+
+    Misspelt keys are put right in the tree.
+    """
+    correct_keys(document, root, [*CatalogDocument.model_fields], suggester, to_come=SECTIONS_TO_COME)
+    keep_repeats(root, _SECTIONS)
+    segment_keys = [*SegmentDocument.model_fields]
+    for segment in mappings_in(root.values.get("segments")):
+        own_keys = [*segment_keys, *USE_KEYS] if "template" in segment.keys else segment_keys
+        correct_keys(document, segment, own_keys, suggester)
+    templates = fill_templates(document, root, suggester)
+    for segment in mappings_in(root.values.get("segments")):
+        goal = segment.values.get("goal")
+        if isinstance(goal, Mapping):
+            correct_keys(document, goal, [*GoalDocument.model_fields], suggester)
+    for tier in mappings_in(root.values.get("tiers")):
+        correct_keys(document, tier, [*TierDocument.model_fields], suggester)
+        for level in mappings_in(tier.values.get("levels")):
+            correct_keys(document, level, [*LevelDocument.model_fields], suggester)
+    plain = {name: _plain(value) for name, value in root.values.items() if name not in ("templates", "tests")}
     try:
-        return CatalogDocument.model_validate(_plain(root))
+        return CatalogDocument.model_validate(plain), templates
     except ValidationError as error:
         for details in error.errors(include_url=False, include_input=False):
             _report(document, root, details)
-    return None
-
-
-def _correct_keys(document: Document, mapping: Mapping, model: type[BaseModel], suggester: Suggester) -> None:
-    for name in [name for name in mapping.keys if name not in model.model_fields]:
-        key = mapping.keys.pop(name)
-        value = mapping.values.pop(name, None)
-        if key.style == REFUSED:
-            continue
-        if model is CatalogDocument and name in SECTIONS_TO_COME:
-            message = f"{name} are not supported yet in this version"
-            document.report(key.start, ProblemCode.KEY_NOT_YET, message, name, _keys_of(model))
-            continue
-        nearest = suggester.nearest(name, model.model_fields)
-        message = f'there is no key "{clip(name)}" here; the keys are {", ".join(model.model_fields)}'
-        document.report(key.start, ProblemCode.UNKNOWN_KEY, message, clip(name), _keys_of(model), nearest)
-        if nearest is not None and nearest not in mapping.keys and value is not None:
-            mapping.keys[nearest] = key
-            mapping.values[nearest] = value
-
-
-def _keys_of(model: type[BaseModel]) -> str:
-    return f"one of {', '.join(model.model_fields)}"
+    return None, templates
 
 
 def _plain(value: Value) -> object:
@@ -85,7 +79,7 @@ def _report(document: Document, root: Mapping, details: ErrorDetails) -> None:
     is_null = isinstance(value, Scalar) and value.is_null
     offset = value.start if key is None or not (is_null or details["type"] == "missing") else key.start
     found = clip(value.text) if isinstance(value, Scalar) else "a mapping" if isinstance(value, Mapping) else "a list"
-    name = clip(str(details["loc"][-1])) if details["loc"] else "the document"
+    name = clip(name_of(str(details["loc"][-1]))) if details["loc"] else "the document"
     if details["type"] == "missing":
         message = f'the key "{name}" is missing' + ("" if key is None else f" in {clip(key.text)}")
         document.report(offset, ProblemCode.MISSING_KEY, message, "", f"the key {name}")

@@ -9,7 +9,7 @@ __all__ = ["Suggester"]
 
 SIMILARITY = 0.6
 COMPARED_CHARACTERS = 128
-BUDGET = 50_000
+BUDGET = 20_000
 """Comparisons a catalog may cost: a hostile one has 100,000 misspelt names, each held against all others."""
 
 

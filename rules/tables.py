@@ -12,15 +12,41 @@ from rules.nodes import Kind
 __all__ = ["Tables"]
 
 # Aggregate kinds.
-COUNT, SUM, NEWEST, OLDEST = 0, 1, 2, 3
+COUNT, SUM, NEWEST, OLDEST, VALUES, LEAST, GREATEST, DISTINCT, DAYS_SINCE, DAYS_UNTIL = range(10)
 NOT_YET_MS = -(2**62)
 """The time of the newest and oldest event of a user who has none."""
-AGGREGATE_KINDS = {"count": COUNT, "sum": SUM, "since": NEWEST, "since_first": OLDEST}
+NO_VALUE = NOT_YET_MS
+"""The value of a LEAST or GREATEST of nothing, and of DAYS where there is no date: beyond every value of theirs."""
+AGGREGATE_KINDS = {
+    "count": COUNT,
+    "sum": SUM,
+    "since": NEWEST,
+    "since_first": OLDEST,
+    "values": VALUES,
+    "min": LEAST,
+    "max": GREATEST,
+    "distinct": DISTINCT,
+    "days_since": DAYS_SINCE,
+    "days_until": DAYS_UNTIL,
+}
 
-# Leaf kinds: the first four read a user's trait (in `where`, an event's property), the others aggregates.
-VALUE_NUMBER, VALUE_TEXT, VALUE_FLAG, VALUE_PRESENT, PLACE, PRESENT, COMPARISON = range(7)
+# Fact kinds: values of a user that no ring gives. Only the first four are stored; memberships and levels follow from
+# what the user is in.
+FACT_TRAIT, FACT_LATEST, FACT_TOP, FACT_HOUR, FACT_MEMBERSHIP, FACT_LEVEL = range(6)
 
-# Kinds of a trait's or property's value, as decoded; of a value that is asked for, ANY is any that is not missing.
+DISTINCT_VALUES = 64
+"""Values that a `distinct` keeps: of more, those seen last."""
+
+TOP_VALUES = 32
+"""Values that a `top` keeps."""
+
+DAY_HOURS = 24
+"""Cells of a `top_hour`."""
+
+# Leaf kinds: the first five read a fact (in `where`, an event's property), the others aggregates.
+VALUE_NUMBER, VALUE_TEXT, VALUE_FLAG, VALUE_PRESENT, VALUE_MATCH, PLACE, PRESENT, COMPARISON = range(8)
+
+# Kinds of a fact's or property's value, as decoded; of a value that is asked for, ANY is any that is not missing.
 MISSING, NUMBER, TEXT, FLAG, OTHER = range(5)
 ANY = -1
 VALUE_KINDS = {Kind.NUMBER: NUMBER, Kind.STRING: TEXT, Kind.BOOLEAN: FLAG, Kind.ANY: ANY}
@@ -32,9 +58,13 @@ OPERATORS = {"==": EQUAL, "!=": UNEQUAL, "<": BELOW, "<=": AT_MOST, ">": ABOVE, 
 AND, OR, NOT, TRUE, FALSE = -1, -2, -3, -4, -5
 
 # Codes of comparison programs. LINEAR comparisons have LOAD_AGGREGATE steps only, each with its coefficient.
-LOAD_CONSTANT, LOAD_AGGREGATE, LOAD_TRAIT, ADD, SUBTRACT, MULTIPLY, DIVIDE, NEGATE = range(8)
+LOAD_CONSTANT, LOAD_AGGREGATE, LOAD_FACT, ADD, SUBTRACT, MULTIPLY, DIVIDE, NEGATE = range(8)
 ARITHMETIC = {"+": ADD, "-": SUBTRACT, "*": MULTIPLY, "/": DIVIDE}
 NUMERIC, LINEAR = 0, 1
+
+# What brought a transition about, as rows and transitions hold it, and as messages name it.
+CAUSE_EVENT, CAUSE_TIME, CAUSE_CATALOG, CAUSE_MODEL, CAUSE_BACKFILL = range(5)
+CAUSES = ("event", "time", "catalog", "model", "backfill")
 
 Int8 = npt.NDArray[np.int8]
 Int32 = npt.NDArray[np.int32]
@@ -45,40 +75,56 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Tables(NamedTuple):
-    """A catalog as arrays: A aggregates (R with rings), T traits, L leaves, X comparisons, S segments, W wheres.
+    """A catalog as arrays: A aggregates (R with rings), F facts, T traits, L leaves, X comparisons, U units, W wheres.
 
-    A list of lists is flat: the entries of i are `flat[start[i]:start[i + 1]]`, and `start` has one more entry.
+    Units are segments and tiers. A list of lists is flat: the entries of i are `flat[start[i]:start[i + 1]]`, and
+    `start` has one more entry.
     """
 
-    aggregate_kind: Int8  # (A,) COUNT SUM NEWEST OLDEST
-    aggregate_ring: Int32  # (A,) its ring, -1: ever
-    aggregate_hop_ms: Int64  # (A,) 0: ever
-    aggregate_property: Int32  # (A,) the property column of a SUM, else -1
+    aggregate_kind: Int8  # (A,) COUNT … DAYS_UNTIL
+    aggregate_ring: Int32  # (A,) its ring, -1: none (ever, or DISTINCT, NEWEST, OLDEST, DAYS)
+    aggregate_hop_ms: Int64  # (A,) length of a bucket of its window, 0: ever
+    aggregate_property: Int32  # (A,) the property column of SUM VALUES LEAST GREATEST DISTINCT, else -1
     aggregate_where: Int32  # (A,) -1: no condition
     aggregate_key: UInt64  # (A,) what stored rows know it by
     aggregate_empty: Int64  # (A,) its value for a user without events
     aggregate_place: Int32  # (A,) the place of that, -1: missing
+    aggregate_set: Int32  # (A,) its number among the DISTINCTs, else -1
+    aggregate_fact: Int32  # (A,) DAYS: the fact that holds the date, else -1
+    aggregate_yearly: UInt8  # (A,) DAYS: 1 from the last or to the next day of that date in a year
     ring_count: int
+    set_count: int
     cut_start: Int32  # (A + 1,)
     cut: Int64  # ascending for each aggregate
+    cut_leaf_start: Int32  # by cut: leaves whose range begins or ends there, so only these differ on its two sides
+    cut_leaf: Int32
     aggregate_leaf_start: Int32
     aggregate_leaf: Int32  # leaves to set when the aggregate's place changes
     aggregate_comparison_start: Int32
     aggregate_comparison: Int32  # comparisons to look at when the aggregate changes
-    trait_key: UInt64  # (T,)
-    trait_leaf_start: Int32
-    trait_leaf: Int32
-    trait_comparison_start: Int32
-    trait_comparison: Int32
+    fact_kind: Int8  # (F,) FACT_TRAIT … FACT_LEVEL
+    fact_key: UInt64  # (F,) what stored rows know it by
+    fact_source: Int32  # (F,) property column of LATEST and TOP, unit of MEMBERSHIP and LEVEL, else -1
+    fact_half_life_ms: Int64  # (F,) TOP and HOUR: 0 plain counts
+    fact_slot: Int32  # (F,) number among the TOPs (32 entries each) or among the HOURs (24 cells each), else -1
+    top_count: int
+    hour_count: int
+    trait_fact: Int32  # (T,) the fact of each trait, in the order of `Program.traits`, as events bring them
+    fact_leaf_start: Int32
+    fact_leaf: Int32
+    fact_comparison_start: Int32
+    fact_comparison: Int32
+    fact_aggregate_start: Int32
+    fact_aggregate: Int32  # DAYS that read the fact
     leaf_kind: Int8  # (L,)
-    leaf_source: Int32  # (L,) trait or aggregate
+    leaf_source: Int32  # (L,) fact, aggregate or comparison
     leaf_low: Int32  # (L,) PLACE: low <= place < high
     leaf_high: Int32  # (L,)
-    leaf_operator: Int8  # (L,) PLACE: 1 turns the range round; VALUE_PRESENT: the kind asked for
+    leaf_operator: Int8  # (L,) PLACE: 1 turns the range round; VALUE_PRESENT: the kind asked for; FLAG, MATCH: 0 or 1
     leaf_number: Float64  # (L,)
-    leaf_text: Int32  # (L,)
-    leaf_segment_start: Int32
-    leaf_segment: Int32  # segments whose conditions read the leaf
+    leaf_text: Int32  # (L,) VALUE_TEXT: the text's id; VALUE_MATCH: the predicate
+    leaf_unit_start: Int32
+    leaf_unit: Int32  # units whose conditions read the leaf, ascending
     leaf_initial: UInt8  # (L,) the bits of a user without events
     comparison_kind: Int8  # (X,) NUMERIC LINEAR
     comparison_leaf: Int32  # (X,) the leaf it sets
@@ -86,16 +132,29 @@ class Tables(NamedTuple):
     comparison_constant: Int64  # (X,) LINEAR: ms added to the terms before comparing with 0
     comparison_start: Int32  # (X + 1,)
     comparison_code: Int8
-    comparison_argument: Int32  # aggregate or trait
+    comparison_argument: Int32  # aggregate or fact
     comparison_coefficient: Int64
     comparison_number: Float64
-    program_start: Int32  # (2 S + 1,) `when` and `exit` of each segment
+    program_start: Int32  # (P + 1,) `when` and `exit` of each segment, one a level of each tier
     program_code: Int32
-    segment_key: UInt64  # (S,)
-    segment_has_exit: UInt8  # (S,)
-    segment_min_stay_ms: Int64  # (S,)
-    segment_stay: Int32  # (S,) its slot among the minimum stays, -1: none
+    level_text: Int32  # (P,) text id of the level's name, 0 for programs of segments
+    level_key: UInt64  # (P,) what stored rows know the level by, 0 for programs of segments
+    unit_key: UInt64  # (U,) what stored rows know it by
+    unit_tier: UInt8  # (U,) 1: a tier
+    unit_first_program: Int32  # (U + 1,)
+    unit_has_exit: UInt8  # (U,)
+    unit_min_stay_ms: Int64  # (U,)
+    unit_stay: Int32  # (U,) its slot among the minimum stays, -1: none
+    unit_fact: Int32  # (U,) the MEMBERSHIP or LEVEL that holds it, -1: nothing reads it
+    unit_retired: UInt8  # (U,) 1: of the previous catalog only; a member leaves at once, a tier goes to no level
+    stay_unit: Int32  # the unit of each such slot
     stay_count: int
+    message_aggregate_count: int  # aggregates below this are read by tags of messages: the values of a transition
+    message_fact_count: int  # facts likewise
+    message_aggregate_start: Int32  # by unit
+    message_aggregate: Int32  # aggregates that the tags of its messages read
+    message_fact_start: Int32  # by unit
+    message_fact: Int32
     where_start: Int32  # (W + 1,)
     where_code: Int32
     where_leaf_kind: Int8
@@ -105,3 +164,9 @@ class Tables(NamedTuple):
     where_leaf_text: Int32
     event_aggregate_start: Int32  # by event id; id 0: counted events that the catalog does not name
     event_aggregate: Int32
+    event_fact_start: Int32  # by event id
+    event_fact: Int32  # LATEST, TOP and HOUR that the event touches
+    zone_start: Int64  # UTC ms from which each offset holds, ascending, the first far back; empty without an HOUR
+    zone_offset_ms: Int64  # local time less UTC
+    first_day: int  # number of the local day (days since 1970-01-01) of `day_start[0]`
+    day_start: Int64  # UTC ms at which local day first_day + i begins, ascending; empty without DAYS

@@ -1,22 +1,23 @@
 """Types: each expression's tags written out, each value given the type its place asks for.
 
 Resolving goes down a tree with what its place asks for (`want`) and up with the resolved node. Before an operator's
-sides are asked for anything, a look at them (`_lean`) tells which type they have of themselves: a trait or a property
-has none and takes what the other side has; a string is a duration only where the other side is one.
+sides are asked for anything, a look at them (`rules.leaning`) tells which type they have of themselves.
 
-A tag's tree is resolved once and shared by all that use it. A tag that is nothing but a trait or a string constant has
-no type of its own either: each use makes its own leaf.
+A tag's tree is resolved once and shared by all that use it. A tag that is nothing but an open value (a trait, a latest
+or a top value) or a string constant has no type of its own either: each use makes its own leaf.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from rules.calls import HOLE
+from rules.comparisons import choice_flaws, comparison_flaws
 from rules.durations import DurationError, parse_duration
 from rules.errors import Flaw, ProblemCode, clip
+from rules.leaning import Leaning
 from rules.nodes import (
     Aggregate,
     Among,
@@ -24,9 +25,13 @@ from rules.nodes import (
     Arithmetic,
     BooleanValue,
     Compare,
+    Days,
     DurationValue,
     Has,
     Kind,
+    Level,
+    Lower,
+    Membership,
     Negate,
     Node,
     Not,
@@ -35,35 +40,24 @@ from rules.nodes import (
     Property,
     Span,
     TagName,
+    TextTest,
     TextValue,
     Trait,
+    is_open,
     kind_of,
 )
 from rules.parse import MAX_TREE_DEPTH
-from rules.remarks import KIND_NAMES, mismatch, remark
-from rules.suggest import Suggester
+from rules.remarks import mismatch, remark
+from rules.scope import BROKEN, ResolvedTag, Scope
 from rules.where import is_constant, where_flaws
 
-__all__ = ["MAX_PARTS", "MAX_TEXT_BYTES", "Resolved", "ResolvedTag", "cut_text", "resolve"]
+__all__ = ["MAX_PARTS", "MAX_TEXT_BYTES", "Resolved", "ResolvedTag", "Scope", "resolve"]
 
 MAX_PARTS = 20_000
 """Nodes of one expression with its tags written out. Ten tags that each use the one before ten times are 10^10."""
 
 MAX_TEXT_BYTES = 256
-"""Strings of users are kept to this length and compared after cutting, so constants are cut the same way."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedTag:
-    """A tag as others use it. `node` is None for a broken tag: those that use it say nothing more about it."""
-
-    node: Node | None
-    kind: Kind | None
-    parts: int = 0
-    depth: int = 0
-
-
-BROKEN = ResolvedTag(None, None)
+"""Strings of users are kept to this many bytes of UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,46 +68,30 @@ class Resolved:
     flaws: tuple[Flaw, ...]
 
 
-def resolve(
-    node: Node,
-    tags: Mapping[str, ResolvedTag],
-    want: Kind = Kind.ANY,
-    *,
-    other_names: Mapping[str, str] | None = None,
-    suggester: Suggester | None = None,
-) -> Resolved:
+def resolve(node: Node, scope: Scope | Mapping[str, ResolvedTag], want: Kind = Kind.ANY) -> Resolved:
     """The resolved tree of a parsed expression, and all flaws of its names and types.
 
-    `tags` are the tags that may be named, resolved before. `want` is what the expression must be: BOOLEAN for a
-    condition, ANY for a tag. `other_names` are names of the catalog that are no tags, with what they are.
+    `scope` has the names that may be used (or only the tags, resolved before). `want` is what the expression must be:
+    BOOLEAN for a condition, ANY for a tag.
     """
-    resolver = _Resolver(tags, other_names or {}, suggester or Suggester())
+    resolver = _Resolver(scope if isinstance(scope, Scope) else Scope(scope))
     result = resolver.want(node, want, 1)
     if any(flaw.severity == "error" for flaw in resolver.flaws) or result is None:
         return Resolved(BROKEN, tuple(resolver.flaws))
     return Resolved(ResolvedTag(result, kind_of(result), resolver.parts, resolver.depth), tuple(resolver.flaws))
 
 
-def cut_text(text: str) -> str:
-    """The text cut to at most 256 bytes of UTF-8, at a character's boundary."""
-    if len(text) * 4 <= MAX_TEXT_BYTES:
-        return text
-    return text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore")
-
-
 class _Resolver:
     """One expression. Methods return None where a part is broken; `None` for a kind means that nobody knows it."""
 
-    def __init__(self, tags: Mapping[str, ResolvedTag], other_names: Mapping[str, str], suggester: Suggester) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.flaws: list[Flaw] = []
         self.parts = 0
         self.depth = 0
-        self._tags = tags
-        self._other_names = other_names
-        self._suggester = suggester
+        self._scope = scope
+        self._leaning = Leaning(scope.tags)
         self._in_where = False
         self._is_too_large = False
-        self._leans: dict[int, Kind | None] = {}
 
     def want(self, node: Node, want: Kind | None, depth: int) -> Node | None:
         """The node resolved as what its place wants: a kind, ANY for whatever it is, None if nobody can tell."""
@@ -139,7 +117,14 @@ class _Resolver:
                     return None
                 return self._open(node, node.span, want)
             case Aggregate():
-                return self._aggregate(node, want, depth)
+                return self._open(node, node.span, want) if is_open(node) else self._aggregate(node, want, depth)
+            case Membership() | Level():
+                flaw = self._scope.flaw_of_unit(node)
+                if flaw is not None:
+                    self.flaws.append(flaw)
+                return self._of_kind(node.span, node if flaw is None else None, kind_of(node), want)
+            case Lower() | TextTest() | Days():
+                return self._of_kind(node.span, self._of_string(node, depth), kind_of(node), want)
             case Has():
                 operand = self.want(node.operand, Kind.ANY, depth + 1)
                 made = None if operand is None else Has(operand, node.span)
@@ -162,30 +147,6 @@ class _Resolver:
             case _:
                 assert_never(node)
 
-    def _lean(self, node: Node) -> Kind | None:
-        """The kind that a node has of itself: ANY if its place decides, STRING if it may yet become a duration."""
-        if isinstance(node, TagName):
-            return self._tags.get(node.name, BROKEN).kind
-        if not isinstance(node, (Negate, Arithmetic)):
-            return kind_of(node)
-        # Each operator of a long chain asks again about all that stands left of it, so the answer is kept.
-        if id(node) not in self._leans:
-            self._leans[id(node)] = self._lean_of_arithmetic(node)
-        return self._leans[id(node)]
-
-    def _lean_of_arithmetic(self, node: Negate | Arithmetic) -> Kind | None:
-        if isinstance(node, Negate):
-            kind = self._lean(node.operand)
-            return Kind.NUMBER if kind is Kind.ANY else kind
-        kinds = (self._lean(node.left), self._lean(node.right))
-        if node.operator in "*/":
-            return None if Kind.DURATION in kinds else Kind.NUMBER
-        for kind in (Kind.DURATION, Kind.NUMBER, None, Kind.STRING):
-            if kind in kinds:
-                return kind
-        # Two traits are numbers where they are added, and two conditions are nothing.
-        return Kind.NUMBER if Kind.ANY in kinds else Kind.BOOLEAN
-
     # Leaves
 
     def _of_kind(self, span: Span, made: Node | None, kind: Kind, want: Kind | None) -> Node | None:
@@ -194,20 +155,33 @@ class _Resolver:
             self.flaws.append(warning)
         if want is kind or want is Kind.ANY or want is None:
             return made
-        self._mismatch(span, kind, want)
+        self.flaws.append(mismatch(span, kind, want))
         return None
 
-    def _open(self, node: Trait | Property, span: Span, want: Kind | None) -> Node | None:
+    def _open(self, node: Trait | Property | Aggregate, span: Span, want: Kind | None) -> Node | None:
         if want is Kind.DURATION:
-            what = "a trait" if isinstance(node, Trait) else "a property"
-            message = f"{what} is a number, a string or a boolean, never a duration"
-            self._flaw(ProblemCode.WRONG_TYPE, message, span, found=what, expected="a duration")
+            what = node.function if isinstance(node, Aggregate) else type(node).__name__.lower()
+            message = f"{what}(…) is a number, a string or a boolean, never a duration"
+            self._flaw(ProblemCode.WRONG_TYPE, message, span, found=f"{what}(…)", expected="a duration")
             return None
-        return type(node)(node.name, want or Kind.ANY, span)
+        kind = want or Kind.ANY
+        match node:
+            case Trait() | Property():
+                return type(node)(node.name, kind, span)
+            case Aggregate():
+                return replace(node, kind=kind, span=span)
 
     def _text(self, node: TextValue, span: Span, want: Kind | None) -> Node | None:
         if want is not Kind.DURATION:
-            return self._of_kind(span, TextValue(cut_text(node.value), span), Kind.STRING, want)
+            size = len(node.value.encode())
+            if size > MAX_TEXT_BYTES:
+                message = (
+                    f"the string has {size} bytes; those of users are kept to {MAX_TEXT_BYTES}, so it never is one"
+                )
+                expected = f"at most {MAX_TEXT_BYTES} bytes of UTF-8"
+                self._flaw(ProblemCode.TEXT_TOO_LONG, message, span, clip(node.value), expected)
+                return None
+            return self._of_kind(span, TextValue(node.value, span), Kind.STRING, want)
         try:
             return DurationValue(parse_duration(node.value), span)
         except DurationError as error:
@@ -220,10 +194,11 @@ class _Resolver:
     def _tag(self, node: TagName, want: Kind | None, depth: int) -> Node | None:
         if node.name == HOLE:
             return None
-        tag = self._tags.get(node.name)
-        if tag is None:
-            self._unknown(node)
+        flaw = self._scope.flaw_of_tag(node)
+        if flaw is not None:
+            self.flaws.append(flaw)
             return None
+        tag = self._scope.tags[node.name]
         if tag.node is None or tag.kind is None:
             return None
         self.parts += tag.parts - 1
@@ -231,38 +206,59 @@ class _Resolver:
         if self.parts > MAX_PARTS or self.depth > MAX_TREE_DEPTH:
             self._too_large(node)
             return None
-        if isinstance(tag.node, Trait) and tag.kind is Kind.ANY:
+        if is_open(tag.node) and tag.kind is Kind.ANY:
             return self._open(tag.node, node.span, want)
         if isinstance(tag.node, TextValue):
             return self._text(tag.node, node.span, want)
         if want is not tag.kind and want is not Kind.ANY and want is not None:
-            self._mismatch(node.span, tag.kind, want)
+            self.flaws.append(mismatch(node.span, tag.kind, want))
             return None
         return tag.node
 
     def _aggregate(self, node: Aggregate, want: Kind | None, depth: int) -> Node | None:
         where = node.where
-        if where is not None:
-            flaws = where_flaws(where, self._is_constant_tag)
-            self.flaws.extend(flaws)
-            self._in_where = True
-            where = None if flaws else self.want(where, Kind.BOOLEAN, depth + 1)
-            self._in_where = False
-        made: Node | None = None
-        if where is not None or node.where is None:
-            made = Aggregate(node.function, node.event, node.property, node.last_ms, where, node.span)
+        if where is None:
+            return self._of_kind(node.span, node, kind_of(node), want)
+        flaws = where_flaws(where, self._is_constant_tag)
+        self.flaws.extend(flaws)
+        was_in_where, self._in_where = self._in_where, True
+        resolved = None if flaws else self.want(where, Kind.BOOLEAN, depth + 1)
+        self._in_where = was_in_where
+        made = None if resolved is None else replace(node, where=resolved)
         return self._of_kind(node.span, made, kind_of(node), want)
 
     def _is_constant_tag(self, node: TagName) -> bool:
-        if node.name == HOLE or node.name not in self._tags:
+        if node.name == HOLE or node.name not in self._scope.tags:
             return True  # an unknown name is spoken of as such
-        tag = self._tags[node.name]
+        tag = self._scope.tags[node.name]
         return tag.node is None or is_constant(tag.node)
+
+    def _of_string(self, node: Lower | TextTest | Days, depth: int) -> Node | None:
+        """What reads a string of the user: its operand is an open value, for `TextTest` also one in small letters."""
+        operand = self.want(node.operand, Kind.STRING, depth + 1)
+        text = None
+        if isinstance(node, TextTest):
+            text = self._text(node.text, node.text.span, Kind.STRING)
+            self.parts += 1
+        if operand is None or (isinstance(node, TextTest) and text is None):
+            return None
+        if isinstance(node, Days):
+            is_right = isinstance(operand, Trait) or (isinstance(operand, Aggregate) and operand.function == "latest")
+            expected = "a trait or latest(…)"
+        else:
+            is_right = is_open(operand) or (isinstance(node, TextTest) and isinstance(operand, Lower))
+            expected = "a trait, latest(…), top(…), or in where= a property"
+        if not is_right:
+            function = "lower" if isinstance(node, Lower) else node.function
+            message = f"{function} reads {expected}, and nothing else"
+            self._flaw(ProblemCode.BAD_ARGUMENT, message, node.operand.span, expected=expected)
+            return None
+        return replace(node, operand=operand)
 
     # Operators
 
     def _arithmetic(self, node: Negate | Arithmetic, want: Kind | None, depth: int) -> Node | None:
-        kind = self._lean(node)
+        kind = self._leaning.of(node)
         if kind is Kind.STRING and want is Kind.DURATION:
             kind = Kind.DURATION
         if kind is Kind.STRING or kind is Kind.BOOLEAN:
@@ -289,49 +285,22 @@ class _Resolver:
 
     def _refuse_scaled_durations(self, node: Arithmetic) -> None:
         for side in (node.left, node.right):
-            if self._lean(side) is Kind.DURATION:
+            if self._leaning.of(side) is Kind.DURATION:
                 message = f'durations are added, subtracted and compared with durations; there is no "{node.operator}"'
                 self._flaw(ProblemCode.WRONG_TYPE, message, node.span, "a duration", "numbers")
                 return
 
     def _compare(self, node: Compare, depth: int) -> Node | None:
-        kind = self._compared_kind(node)
+        kind = self._kind_or_flaw(self._leaning.of_comparison(node))
         left = self.want(node.left, kind, depth + 1)
         right = self.want(node.right, kind, depth + 1)
         if left is None or right is None or kind is None:
             return None
-        return Compare(node.operator, left, right, node.span)
-
-    def _compared_kind(self, node: Compare) -> Kind | None:
-        """What both sides of a comparison are, or None if they are broken or cannot be compared (a flaw then)."""
-        sides = (self._lean(node.left), self._lean(node.right))
-        if Kind.BOOLEAN in sides:
-            advice = "a condition stands alone, as in: x, or not x"
-            message = f"conditions are combined by and, or, not; they are not compared: {advice}"
-            expected = "numbers, strings or durations"
-            self._flaw(ProblemCode.CONDITION_COMPARED, message, node.span, "a condition", expected)
-            return None
-        for kind in (Kind.DURATION, Kind.NUMBER, None):
-            if kind in sides:
-                return kind
-        is_equality = node.operator in ("==", "!=")
-        if Kind.STRING in sides:
-            if is_equality:
-                return Kind.STRING
-            message = (
-                f'strings take ==, !=, in, not in, and no "{node.operator}"; '
-                "a string is a duration only beside a duration such as since()"
-            )
-            self._flaw(ProblemCode.WRONG_TYPE, message, node.span, "a string", "numbers or durations")
-            return None
-        if is_equality:
-            message = "nothing tells the type of the two sides; compare with a constant"
-            self._flaw(ProblemCode.UNCLEAR_TYPE, message, node.span, "two values of any type", "a constant on one side")
-            return None
-        return Kind.NUMBER
+        made = Compare(node.operator, left, right, node.span)
+        return self._without(made, list(comparison_flaws(made, node, self._scope)))
 
     def _among(self, node: Among, depth: int) -> Node | None:
-        kind = self._choice_kind(node)
+        kind = self._kind_or_flaw(self._leaning.of_choices(node))
         operand = self.want(node.operand, kind, depth + 1)
         choices: list[Node] = []
         for choice in node.choices:
@@ -344,41 +313,20 @@ class _Resolver:
                     choices.append(made)
         if operand is None or kind is None or len(choices) < len(node.choices):
             return None
-        return Among(operand, tuple(choices), node.negated, node.span)
-
-    def _choice_kind(self, node: Among) -> Kind | None:
-        first: Kind | None = None
-        for choice in node.choices:
-            kind = Kind.NUMBER if isinstance(choice, NumberValue) else Kind.STRING
-            if not isinstance(choice, (NumberValue, TextValue)):
-                continue  # a hole: spoken of when it was parsed
-            if first is not None and kind is not first:
-                message = "the choices are all numbers or all strings, not both"
-                found = KIND_NAMES[kind]
-                self._flaw(ProblemCode.BAD_CHOICES, message, choice.span, found, KIND_NAMES[first])
-                return None
-            first = kind
-        if first is Kind.STRING and self._lean(node.operand) is Kind.DURATION:
-            return Kind.DURATION
-        return first
+        among = Among(operand, tuple(choices), node.negated, node.span)
+        return self._without(among, list(choice_flaws(among, self._scope)))
 
     # What is said
 
-    def _mismatch(self, span: Span, found: Kind, want: Kind) -> None:
-        self.flaws.append(mismatch(span, found, want))
+    def _kind_or_flaw(self, kind: Kind | Flaw | None) -> Kind | None:
+        if isinstance(kind, Flaw):
+            self.flaws.append(kind)
+            return None
+        return kind
 
-    def _unknown(self, node: TagName) -> None:
-        name = clip(node.name)
-        what = self._other_names.get(node.name)
-        if what is not None:
-            message = f"{name} is a {what}; expressions read tags only"
-            self._flaw(ProblemCode.NOT_A_TAG, message, node.span, name, "the name of a tag")
-            return
-        nearest = self._suggester.nearest(node.name, self._tags)
-        message = f'there is no tag "{name}"'
-        if nearest is None:
-            message += "; a string stands in quotes"
-        self._flaw(ProblemCode.UNKNOWN_NAME, message, node.span, name, "the name of a tag", nearest)
+    def _without(self, made: Node, flaws: list[Flaw]) -> Node | None:
+        self.flaws.extend(flaws)
+        return None if flaws else made
 
     def _too_large(self, node: TagName) -> None:
         if self._is_too_large:

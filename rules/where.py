@@ -15,8 +15,12 @@ from rules.nodes import (
     Arithmetic,
     BooleanValue,
     Compare,
+    Days,
     DurationValue,
     Has,
+    Level,
+    Lower,
+    Membership,
     Negate,
     Node,
     Not,
@@ -25,6 +29,7 @@ from rules.nodes import (
     Property,
     Span,
     TagName,
+    TextTest,
     TextValue,
     Trait,
 )
@@ -84,8 +89,11 @@ class _WhereCheck:
                 return True
             case Negate() | Arithmetic():
                 self._constant(node)
-            case Aggregate() | Trait():
+            case Aggregate() | Trait() | Membership() | Level() | Days():
                 self._stranger(node)
+            case Lower() | TextTest():
+                self._side(node.operand)
+                return True
             case TagName():
                 self._tag(node)
             case And() | Or() | Not() | Has() | Compare() | Among():
@@ -96,7 +104,7 @@ class _WhereCheck:
 
     def _constant(self, node: Node) -> None:
         match node:
-            case Property():
+            case Property() | Lower() | TextTest():
                 message = "in where= a property stands alone on its side; compute on the side of the constants"
                 self._flaw(message, node.span, "arithmetic with a property")
             case Negate():
@@ -107,8 +115,14 @@ class _WhereCheck:
             case _:
                 self._side(node)
 
-    def _stranger(self, node: Aggregate | Trait) -> None:
-        name = "trait" if isinstance(node, Trait) else node.function
+    def _stranger(self, node: Aggregate | Trait | Membership | Level | Days) -> None:
+        match node:
+            case Aggregate() | Days():
+                name = node.function
+            case Membership():
+                name = "in_segment"
+            case _:
+                name = "trait" if isinstance(node, Trait) else "level"
         message = f"{name} reads the user, and where= only the event being counted; join it outside with and"
         self._flaw(message, node.span, name)
 

@@ -15,14 +15,21 @@ import typer
 from typer.core import TyperGroup
 
 from stream.commands import (
+    apply,
     bench,
     check,
     demo,
+    diff,
     doctor,
+    explain,
     lag,
     members,
+    preview,
     profile,
     replay,
+    schema,
+    status,
+    test,
     topics,
     up,
     watch,
@@ -34,9 +41,22 @@ __all__ = ["app", "main"]
 
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Start": {"demo": demo.demo, "up": up.up, "worker": worker.worker},
-    "Rules": {"check": check.check, "replay": replay.replay},
-    "Look": {"profile": profile.profile, "members": members.members, "watch": watch.watch},
-    "Operate": {"lag": lag.lag, "doctor": doctor.doctor, "bench": bench.bench},
+    "Rules": {
+        "check": check.check,
+        "test": test.run_tests,
+        "diff": diff.diff,
+        "preview": preview.preview,
+        "apply": apply.apply,
+        "replay": replay.replay,
+        "schema": schema.schema,
+    },
+    "Look": {
+        "profile": profile.profile,
+        "explain": explain.explain,
+        "members": members.members,
+        "watch": watch.watch,
+    },
+    "Operate": {"status": status.status, "lag": lag.lag, "doctor": doctor.doctor, "bench": bench.bench},
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = ["ConfigurationError", "EmbeddedStackError", "TagstreamError", "UnavailableError"]
+__all__ = ["ConfigurationError", "EmbeddedStackError", "TagstreamError", "UnavailableError", "unavailable"]
 
 
 class TagstreamError(Exception):
@@ -40,3 +40,12 @@ class UnavailableError(TagstreamError):
 
 class EmbeddedStackError(TagstreamError):
     """The embedded broker or Redis can't be started on this machine."""
+
+
+def unavailable(service: str, address: str, detail: str) -> UnavailableError:
+    """The error for a service that doesn't answer. `service`: Kafka or Redis; `detail`: what its client says."""
+    variable = f"TAGSTREAM_{service.upper()}"
+    return UnavailableError(
+        f"{service} at {address} can't be reached: {detail.rstrip('.')}.",
+        remedy=f"Start it, or correct {variable}; the worker waits and goes on where it was.",
+    )

@@ -40,6 +40,11 @@ class Metrics:
         self.flip_delay = self._histogram("flip_delay", "How late a flip was published after its effective time.")
         self.lag = self._gauge("lag_records", "Records between a partition's position and its end.", "partition")
         self.paused = self._gauge("partition_paused", "1 while a partition is paused, by why.", "partition", "reason")
+        self.catalog_version = self._gauge("catalog_version", "Version of the catalog that runs.", "partition")
+        self.walk_left = self._gauge("walk_left_buckets", "Of 1,024, still to be visited after a switch.", "partition")
+        self.backfill_left = self._gauge(
+            "backfill_left_records", "Still to be read again for a catalog that is to come.", "partition"
+        )
         self.cached_users = self._gauge("cached_users", "Users whose rows are in memory.", "partition")
 
     def snapshot(self) -> Mapping[str, float]:

@@ -15,26 +15,16 @@ from operator import itemgetter
 import numpy as np
 
 from rules.catalog import Catalog
-from stream.engine import Engine, Message, Profile, Records, StepResult
+from rules.program import Program
+from stream.engine import Engine, Message, Profile, Records, Standing, StepResult
 
-__all__ = ["BEFORE_ALL_TIME_MS", "Replay", "warm_up"]
+__all__ = ["BEFORE_ALL_TIME_MS", "Replay"]
 
 BEFORE_ALL_TIME_MS = -(2**62)
 """The watermark of a log that has no log time: nothing is ever due by it."""
 
 _USERS_AT_ONCE = 2_000
 """How many users are moved through time, or written out, at once; well below the rows that any table holds."""
-
-
-def warm_up(catalog: Catalog) -> None:
-    """Let the engine be loaded, and compiled if this is the first time on this installation (that takes a while)."""
-    run = Replay(catalog, app="warm-up", horizon_ms=0, row_budget_bytes=0)
-    for _ in run.feed([b'{"type":"page","userId":"nobody","timestamp":"1970-01-01T00:00:00Z"}']):
-        pass
-    for _ in run.finish(0):
-        pass
-    for _ in run.profiles(0):
-        pass
 
 
 class Replay:
@@ -44,7 +34,7 @@ class Replay:
     row_budget_bytes: how much memory the engine's own table may take.
     """
 
-    def __init__(self, catalog: Catalog, *, app: str, horizon_ms: int, row_budget_bytes: int) -> None:
+    def __init__(self, catalog: Catalog | Program, *, app: str, horizon_ms: int, row_budget_bytes: int) -> None:
         self._engine = Engine(
             catalog, app=app, partition=0, partition_count=1, row_budget_bytes=row_budget_bytes, archive={}
         )
@@ -114,6 +104,11 @@ class Replay:
             self._engine.bring(some)
             yield from self._engine.profiles(some, at_ms)
 
+    def standing_of(self, user: str, at_ms: int) -> Standing:
+        """All that is known of a user as of a moment. Alters nothing."""
+        self._engine.bring([user])
+        return self._engine.standing_of(user, at_ms)
+
     def _pass_time(self, users: list[str], watermark_ms: int) -> Iterator[tuple[int, bytes, Message]]:
         """Apply all flips of these users up to the watermark: moment, user and message of each change."""
         self._engine.bring(users)
@@ -130,8 +125,8 @@ class Replay:
             yield from self._engine.standing(some)
 
     def _count(self, result: StepResult) -> None:
-        for segment, difference in result.sizes.items():
-            self.sizes[segment] += difference
+        for name, difference in result.sizes.items():
+            self.sizes[name] += difference
         self.accepted += result.accepted
         self.duplicates += result.duplicates
 

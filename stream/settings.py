@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.errors import ConfigurationError
-from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES, topic_name
+from tagstream.topics import CATALOG, EVENTS, EVENTS_DLQ, SEGMENT_CHANGES, topic_name
 
 __all__ = ["CONFIG_VARIABLE", "Delivery", "Origin", "Settings", "load_settings", "masked_url", "parse_duration_ms"]
 
@@ -110,6 +110,7 @@ class Settings(BaseSettings):
         None, description="the topic of changes; default {app}.segment-changes"
     )
     topic_events_dlq: TopicName | None = Field(None, description="the dead-letter topic; default {app}.events.dlq")
+    topic_catalog: TopicName | None = Field(None, description="the topic of catalogs; default {app}.catalog")
     retention: Duration = Field("30d", description="how long new topics keep their records")
     row_memory_mib: int = Field(512, ge=1, le=1_048_576, description="memory for rows of users, per partition")
     batch_max_records: int = Field(20_000, ge=1, le=1_000_000, description="records that a batch takes at most")
@@ -145,6 +146,10 @@ class Settings(BaseSettings):
     @property
     def events_dlq_topic(self) -> str:
         return self.topic_events_dlq or topic_name(self.app, EVENTS_DLQ)
+
+    @property
+    def catalog_topic(self) -> str:
+        return self.topic_catalog or topic_name(self.app, CATALOG)
 
     @property
     def retention_ms(self) -> int:

@@ -18,6 +18,8 @@ from stream.settings import Settings
 __all__ = ["Finding", "TopicPlan", "TopicState", "describe_topics", "ensure_topics", "planned_topics", "verify_topics"]
 
 _REPLICAS = 3
+_CATALOG_BYTES = 4_194_304
+"""A catalog has up to 1 MiB of text; as JSON each line end and quotation mark takes two bytes, rare ones six."""
 _MESSAGE_BYTES = 1_048_576
 """What a topic must take at least: a dead letter carries up to 512 KiB of the original, a third more in Base64."""
 
@@ -62,6 +64,8 @@ def planned_topics(settings: Settings) -> tuple[TopicPlan, ...]:
         TopicPlan(settings.events_topic, settings.partitions, {**kept, "message.timestamp.type": "LogAppendTime"}),
         TopicPlan(settings.segment_changes_topic, settings.partitions, kept),
         TopicPlan(settings.events_dlq_topic, settings.partitions, kept),
+        # One partition: catalogs have an order. Compacted: the text of a version that rows name must stay for ever.
+        TopicPlan(settings.catalog_topic, 1, {"cleanup.policy": "compact", "max.message.bytes": str(_CATALOG_BYTES)}),
     )
 
 
@@ -161,6 +165,7 @@ def _state(
 def _findings(state: TopicState, settings: Settings) -> list[Finding]:
     name, planned, actual = state.plan.name, state.plan.settings, state.settings
     is_events, is_letters = name == settings.events_topic, name == settings.events_dlq_topic
+    is_catalog = name == settings.catalog_topic
     findings: list[Finding] = []
 
     def differs(setting: str, severity: Literal["error", "warning"], why: str) -> None:
@@ -171,6 +176,9 @@ def _findings(state: TopicState, settings: Settings) -> list[Finding]:
         value = actual[setting]
         if setting == "message.timestamp.type" and value != planned[setting]:
             differs(setting, "error", "time would pass by the producers' clocks, and a wrong one would end segments")
+        elif setting == "cleanup.policy" and is_catalog:
+            if value != planned[setting]:
+                differs(setting, "error", "the text of the catalog that runs would be deleted after a while")
         elif setting == "cleanup.policy" and "compact" in value.split(","):
             differs(setting, "error" if is_events else "warning", "compaction drops all but a user's newest record")
         elif setting == "max.message.bytes" and int(value) < int(planned[setting]):

@@ -8,6 +8,7 @@ from typing import Final
 from tagstream.errors import ClientConfigurationError
 
 __all__ = [
+    "CATALOG",
     "DEFAULT_APP",
     "EVENTS",
     "EVENTS_DLQ",
@@ -22,7 +23,8 @@ DEFAULT_APP: Final = "tagstream"
 EVENTS: Final = "events"
 SEGMENT_CHANGES: Final = "segment-changes"
 EVENTS_DLQ: Final = "events.dlq"
-TOPIC_KINDS: Final = (EVENTS, SEGMENT_CHANGES, EVENTS_DLQ)
+CATALOG: Final = "catalog"
+TOPIC_KINDS: Final = (EVENTS, SEGMENT_CHANGES, EVENTS_DLQ, CATALOG)
 """Every kind of topic, in the order of the data's way. A new kind is added here and gets a file in `contracts/`."""
 
 # Kafka's limit on a topic's name is 249 characters; the longest kind must still fit behind the app's name.

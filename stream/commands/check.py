@@ -53,6 +53,7 @@ def _report(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem
         "version": catalog.version if catalog else None,
         "tags": list(catalog.tags) if catalog else [],
         "segments": list(catalog.segments) if catalog else [],
+        "tiers": list(catalog.tiers) if catalog else [],
         "problems": [asdict(problem) for problem in problems],
     }
 
@@ -64,7 +65,8 @@ def _print(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem,
         errors = [problem for problem in problems if problem.severity == "error"]
         print_line(f"{colour('wrong', 'red')}  {source}: {counted(len(errors), 'error')}")
     else:
+        tiers = f", {counted(len(catalog.tiers), 'tier')}" if catalog.tiers else ""
         print_line(
             f"{colour('ok', 'green')}  {source}: {catalog.name}, version {catalog.version}, "
-            f"{counted(len(catalog.tags), 'tag')}, {counted(len(catalog.segments), 'segment')}"
+            f"{counted(len(catalog.tags), 'tag')}, {counted(len(catalog.segments), 'segment')}{tiers}"
         )

@@ -83,6 +83,9 @@ def _checks(settings: Settings) -> Iterator[Check]:
     if kafka.status != "fail":
         yield from _guarded("topics", lambda: _topics(settings, addresses))
     yield from _guarded("Redis", lambda: _redis(settings, addresses))
+    if kafka.status != "fail":
+        yield from _guarded("catalog", lambda: _catalog(settings, addresses))
+        yield from _guarded("workers", lambda: _workers(settings, addresses))
 
 
 def _versions() -> Check:
@@ -146,6 +149,42 @@ def _topics(settings: Settings, addresses: Addresses) -> Iterator[Check]:
         if state.exists and state.plan.name not in wrong:
             size = f"{counted(state.partitions, 'partition')}, {counted(state.replicas, 'replica')}"
             yield Check("ok", "topics", f"{state.plan.name}: {size}")
+
+
+def _catalog(settings: Settings, addresses: Addresses) -> Iterator[Check]:
+    from stream.catalogs import read_catalogs
+
+    applied = read_catalogs(settings, addresses)
+    if applied.newest is None:
+        yield Check("warn", "catalog", "None has been applied yet.", "Start a worker with --catalog, or apply one.")
+        return
+    catalog = applied.catalog(applied.newest)
+    size = f"{counted(len(catalog.segments), 'segment')}, {counted(len(catalog.tiers), 'tier')}"
+    yield Check("ok", "catalog", f"{catalog.name}, version {catalog.version}, {size}")
+
+
+def _workers(settings: Settings, addresses: Addresses) -> Iterator[Check]:
+    from stream.topics import describe_topics
+    from stream.worker.overview import look_over, open_store
+
+    states = describe_topics(settings, addresses)
+    count = next(state.partitions for state in states if state.plan.name == settings.events_topic)
+    with closing(open_store(settings, addresses, count)) as store:
+        overview = look_over(store, count)
+    paused = list(overview.paused())
+    for each in paused:
+        if each.pause is not None:
+            message = f"partition {each.partition} is paused ({each.pause.reason}): {each.pause.message}"
+            yield Check("fail", "workers", message, each.pause.remedy)
+    if not overview.workers:
+        yield Check("warn", "workers", "None is running.", "Start one: `tagstream worker`.")
+        return
+    message = f"{counted(len(overview.workers), 'worker')} alive"
+    unowned = [each.partition for each in overview.partitions if each.owner is None]
+    if unowned:
+        yield Check("warn", "workers", f"{message}; nobody has partitions {unowned}.", "Wait a moment, and look again.")
+    elif not paused:
+        yield Check("ok", "workers", f"{message}, all {counted(count, 'partition')} at work")
 
 
 def _redis(settings: Settings, addresses: Addresses) -> Iterator[Check]:

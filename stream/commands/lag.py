@@ -7,18 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from stream.commands.options import AsJson
-from stream.commands.output import counted, moment, print_json, print_line, print_table
+from stream.commands.output import counted, print_json, print_line, print_table
+from stream.commands.standings import catalog_text, pauses, print_pauses, progress_text, watermark_text
 
 if TYPE_CHECKING:
-    from stream.embedded import Addresses
-    from stream.settings import Settings
+    from stream.worker.overview import PartitionStanding
 
 __all__ = ["lag"]
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """Where a partition stands. `next_offset`, `lag`, `watermark`, `catalog` are None if no worker ever took it."""
+    """Where a partition stands. What Redis would tell is None if no worker ever took it, or it can't be read."""
 
     partition: int
     next_offset: int | None
@@ -26,6 +26,7 @@ class PartitionLag:
     lag: int | None
     watermark: str | None
     catalog: str | None
+    state: str
 
 
 def lag(as_json: AsJson = False) -> None:
@@ -37,55 +38,55 @@ def lag(as_json: AsJson = False) -> None:
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
     from stream.settings import load_settings
+    from stream.worker.overview import look_over, open_store
 
     quiet_libraries()
     settings = load_settings()
     addresses = resolve_addresses(settings)
     with open_log(addresses, settings.events_topic, client=f"tagstream-lag-{settings.app}") as log:
         ends = log.ends()
-    found = _lags(settings, addresses, ends)
+    with closing(open_store(settings, addresses, len(ends))) as store:
+        overview = look_over(store, len(ends))
+    found = [_lag(each, ends[each.partition]) for each in overview.partitions]
     total = sum(each.end_offset if each.lag is None else each.lag for each in found)
     if as_json:
-        print_json({"topic": settings.events_topic, "lag": total, "partitions": [asdict(each) for each in found]})
+        partitions = [asdict(each) for each in found]
+        paused = pauses(overview)
+        print_json({"topic": settings.events_topic, "lag": total, "partitions": partitions, "paused": paused})
         return
     rows = [
         tuple("–" if value is None else f"{value:,}" if isinstance(value, int) else value for value in _cells(each))
         for each in found
     ]
     print_table(
-        {"partition": ">", "next": ">", "end": ">", "lag": ">", "time has passed to": "<", "catalog": "<"}, rows
+        {
+            "partition": ">",
+            "next": ">",
+            "end": ">",
+            "lag": ">",
+            "time has passed to": "<",
+            "catalog": "<",
+            "state": "<",
+        },
+        rows,
     )
     print_line()
     print_line(f"{counted(total, 'record')} behind on {settings.events_topic}")
+    print_pauses(overview)
 
 
 def _cells(each: PartitionLag) -> tuple[object, ...]:
-    return (each.partition, each.next_offset, each.end_offset, each.lag, each.watermark, each.catalog)
+    return (each.partition, each.next_offset, each.end_offset, each.lag, each.watermark, each.catalog, each.state)
 
 
-def _lags(settings: Settings, addresses: Addresses, ends: list[int]) -> list[PartitionLag]:
-    from stream.worker.position import decode_position
-    from stream.worker.redis_store import RedisStore
-
-    store = RedisStore(
-        addresses.redis, app=settings.app, partition_count=len(ends), timeout_ms=settings.redis_timeout_ms
+def _lag(standing: PartitionStanding, end: int) -> PartitionLag:
+    position = standing.position
+    return PartitionLag(
+        standing.partition,
+        None if position is None else position.next_offset,
+        end,
+        None if position is None else max(end - position.next_offset, 0),
+        watermark_text(standing),
+        catalog_text(standing),
+        progress_text(standing),
     )
-    found = []
-    with closing(store):
-        for partition, end in enumerate(ends):
-            stored = store.position(partition)
-            if stored is None:
-                found.append(PartitionLag(partition, None, end, None, None, None))
-                continue
-            position = decode_position(stored, partition)
-            found.append(
-                PartitionLag(
-                    partition,
-                    position.next_offset,
-                    end,
-                    max(end - position.next_offset, 0),
-                    moment(position.watermark_ms) if position.watermark_ms > 0 else None,
-                    f"{position.catalog} {position.catalog_version}",
-                )
-            )
-    return found

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Catalog", "OptionalCatalog"]
+__all__ = ["AsJson", "Catalog", "OptionalCatalog", "User"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Catalog = Annotated[
@@ -16,3 +16,12 @@ OptionalCatalog = Annotated[
     str | None,
     typer.Option("--catalog", "-c", metavar="C", help="The catalog: a file, or the name of a pack."),
 ]
+
+
+def _named(user: str) -> str:
+    if not user:
+        raise typer.BadParameter("a user has a name; this one is empty")
+    return user
+
+
+User = Annotated[str, typer.Argument(metavar="USER", help="The user, as in the events' userId.", callback=_named)]

@@ -2,63 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from stream.commands.options import AsJson, OptionalCatalog
+from stream.commands.options import AsJson, OptionalCatalog, User
 from stream.commands.output import counted, moment, print_json, print_line, print_table, span, value_text
-from stream.errors import TagstreamError
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog
     from stream.engine import Profile
-    from stream.worker import Reader
+    from stream.worker.position import Position
 
 __all__ = ["profile"]
 
 
 def profile(
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user, as in the events' userId.")],
+    user: User,
     catalog: OptionalCatalog = None,
     as_json: AsJson = False,
 ) -> None:
-    """One user's tags and segments, as of the newest event or as far as time has passed in the log.
+    """One user's tags, segments and levels, as of the newest event or as far as time has passed in the log.
 
-    The catalog is that of the workers; --catalog is only needed where they run on another machine.
+    The catalog is the one that the workers run; --catalog is only needed where its text is not to be had.
     """
     from stream.commands.logs import quiet_libraries
+    from stream.commands.names import no_such_user
     from stream.commands.running_catalog import open_reader
     from stream.embedded import resolve_addresses
     from stream.settings import load_settings
 
     quiet_libraries()
     settings = load_settings()
-    addresses = resolve_addresses(settings)
-    reader, loaded = open_reader(settings, addresses, catalog)
+    reader, _ = open_reader(settings, resolve_addresses(settings), catalog)
     with reader:
-        passed_ms = _passed_ms(reader, user)
-        found = reader.profile(user, passed_ms)
+        position = reader.position_of(user)
+        found = reader.profile(user, _passed_ms(position))
+        loaded = reader.catalog_of(position)
     if found is None:
-        raise TagstreamError(
-            f"There is no user {user!r}.", remedy="Users exist from their first accepted event; case matters."
-        )
+        raise no_such_user(user)
     if as_json:
-        print_json(_report(found, passed_ms))
+        print_json(_report(found, position, loaded))
     else:
-        _print(found, loaded, passed_ms)
+        _print(found, loaded, position)
 
 
-def _passed_ms(reader: Reader, user: str) -> int | None:
+def _passed_ms(position: Position) -> int | None:
     """How far time has passed for the user, None if nothing has been read on the user's partition."""
-    from tagstream.partitioning import partition_of
-
-    positions = reader.positions()
-    if not positions:
-        return None
-    count = next(iter(positions.values())).partition_count
-    position = positions.get(partition_of(user, count))
-    return None if position is None or position.watermark_ms <= 0 else position.watermark_ms
+    return None if position.watermark_ms <= 0 else position.watermark_ms
 
 
 def _due(found: Profile) -> str | None:
@@ -67,34 +56,51 @@ def _due(found: Profile) -> str | None:
     return None if found.due_ms >= NEVER_MS else moment(found.due_ms)
 
 
-def _report(found: Profile, passed_ms: int | None) -> dict[str, object]:
+def _warming(position: Position, catalog: Catalog) -> dict[str, str | None]:
+    """By tag, from when on its value is whole, where it is not yet; None: at no moment, the log does not reach back."""
+    from rules.explain import whole_from_ms
+    from stream.engine import NEVER_MS
+
+    found: dict[str, str | None] = {}
+    for name, tag in catalog.tags.items() if position.warming else ():
+        from_ms = whole_from_ms(tag.expression, position.warming)
+        if from_ms is not None:
+            found[name] = None if from_ms >= NEVER_MS else moment(from_ms)
+    return found
+
+
+def _report(found: Profile, position: Position, catalog: Catalog) -> dict[str, object]:
+    passed_ms = _passed_ms(position)
     return {
         "user": found.user,
         "version": found.version,
         "incarnation": found.incarnation,
+        "catalog_version": catalog.version,
         "time_passed_to": None if passed_ms is None else moment(passed_ms),
         "tags": found.tags,
         "segments": found.segments,
-        "levels": {},
+        "levels": found.levels,
         "clusters": {},
         "since": {name: moment(since_ms) for name, since_ms in found.since_ms.items()},
         "due": _due(found),
+        "warming": _warming(position, catalog),
     }
 
 
-def _print(found: Profile, catalog: Catalog, passed_ms: int | None) -> None:
+def _print(found: Profile, catalog: Catalog, position: Position) -> None:
     from rules.nodes import Kind
 
+    passed_ms = _passed_ms(position)
     passed = "" if passed_ms is None else f"; time has passed to {moment(passed_ms)}"
     print_line(f"{found.user}: {counted(found.version, 'change')} so far{passed}")
     print_line()
+    warming = _warming(position, catalog)
     rows = []
     for name, value in found.tags.items():
-        if catalog.tags[name].kind is Kind.DURATION and isinstance(value, int):
-            rows.append((name, span(value)))
-        else:
-            rows.append((name, value_text(value)))
-    print_table({"tag": "<", "value": "<"}, rows)
+        is_duration = catalog.tags[name].kind is Kind.DURATION and isinstance(value, int)
+        text = span(value) if is_duration and isinstance(value, int) else value_text(value)
+        rows.append((name, text, *([_warming_text(warming, name)] if warming else [])))
+    print_table({"tag": "<", "value": "<"} | ({"warming": "<"} if warming else {}), rows)
     print_line()
     if found.segments:
         print_table(
@@ -103,6 +109,19 @@ def _print(found: Profile, catalog: Catalog, passed_ms: int | None) -> None:
         )
     else:
         print_line("in no segment")
+    if found.levels:
+        print_line()
+        print_table(
+            {"tier": "<", "level": "<", "title": "<"},
+            [(name, level, catalog.tiers[name].levels[level].title) for name, level in found.levels.items()],
+        )
     due = _due(found)
     print_line()
     print_line(f"time alone may change something from {due} on" if due else "time alone changes nothing")
+
+
+def _warming_text(warming: dict[str, str | None], name: str) -> str:
+    if name not in warming:
+        return ""
+    from_when = warming[name]
+    return "the log does not reach back" if from_when is None else f"whole from {from_when}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stream.engine import Message, Profile, StepResult
     from stream.replay import Replay
 
-__all__ = ["replay"]
+__all__ = ["end_of", "moment_ms", "replay"]
 
 _AHEAD_MS = 3_600_000
 _BATCH_LINES = 4_096  # more make the columns fall out of the processor's cache
@@ -54,8 +54,9 @@ def replay(
     from rules.catalog import load_catalog
     from stream.clock import SystemClock
     from stream.commands.patience import compiling
-    from stream.replay import Replay, warm_up
+    from stream.replay import Replay
     from stream.settings import load_settings
+    from stream.warm import warm_up
 
     clock = SystemClock()
     horizon_ms = clock.now_ms() + _AHEAD_MS
@@ -65,7 +66,7 @@ def replay(
         raise typer.BadParameter(f"the summary would mix with {to_stdout[0]} on standard output", param_hint="--json")
     settings = load_settings()
     loaded = load_catalog(catalog)
-    until_ms = None if until is None else _moment_ms(until)
+    until_ms = None if until is None else moment_ms(until)
     size = total_bytes(files)
     refuse_clashes(outputs, [*files, catalog] if Path(catalog).exists() else files)
     run = Replay(loaded, app=settings.app, horizon_ms=horizon_ms, row_budget_bytes=settings.row_memory_mib * 2**20)
@@ -75,13 +76,13 @@ def replay(
         }
         out = _Outputs(opened["--changes"], opened["--profiles"], opened["--rejects"])
         with compiling():
-            warm_up(loaded)
+            warm_up()
         start_s = clock.monotonic_s()
         with _progress(size) as advance:
             for lines in read_lines(files, batch_lines=batch_lines, progress=advance):
                 for step in run.feed(lines.values):
                     out.take(lines, step)
-        end_ms = _end(run.newest_ms(), until, until_ms)
+        end_ms = end_of(run.newest_ms(), until, until_ms)
         if end_ms is not None:
             for messages in run.finish(end_ms):
                 out.take_changes(messages)
@@ -98,7 +99,7 @@ def replay(
         _print(loaded, summary)
 
 
-def _moment_ms(text: str) -> int:
+def moment_ms(text: str) -> int:
     """The moment `--until` names, by the same rules as an event's timestamp."""
     from stream.engine.timestamps import NO_TIME, parse_timestamps
 
@@ -111,7 +112,7 @@ def _moment_ms(text: str) -> int:
     return int(milliseconds)
 
 
-def _end(newest_ms: int | None, until: str | None, until_ms: int | None) -> int | None:
+def end_of(newest_ms: int | None, until: str | None, until_ms: int | None) -> int | None:
     """The moment up to which time passes; None: there was no event, and none was asked for."""
     if until_ms is not None and newest_ms is not None and until_ms < newest_ms:
         raise InputError(
@@ -166,7 +167,7 @@ class _Outputs:
                         "version": profile.version,
                         "tags": profile.tags,
                         "segments": profile.segments,
-                        "levels": {},
+                        "levels": profile.levels,
                         "clusters": {},
                     }
                 )
@@ -226,6 +227,13 @@ def _summary(
             }
             for name in catalog.segments
         },
+        "tiers": {
+            tier.name: {
+                "changed": changes(tier.name, b"changed"),
+                "levels": {level: run.sizes[f"{tier.name}={level}"] for level in tier.levels},
+            }
+            for tier in catalog.tiers.values()
+        },
         "seconds": round(took_s, 3),
         "events_per_second": round(run.records / took_s) if took_s > 0 else None,
     }
@@ -261,3 +269,14 @@ def _print(catalog: LoadedCatalog, summary: dict[str, object]) -> None:
             for name, count in counts.items()
         ],
     )
+    tiers: dict[str, dict[str, Any]] = summary["tiers"]  # type: ignore[assignment]  # see _one_line
+    if tiers:
+        print_line()
+        print_table(
+            {"tier": "<", "level": "<", "users": ">", "title": "<"},
+            [
+                (name, level, f"{size:,}", catalog.tiers[name].levels[level].title)
+                for name, tier in tiers.items()
+                for level, size in tier["levels"].items()
+            ],
+        )

@@ -25,20 +25,20 @@ _LOOK_EVERY_S = 1.0
 def up(catalog: OptionalCatalog = None) -> None:
     """Run everything on this machine: the embedded stack, or the configured servers, and a worker. Ctrl-C ends it.
 
-    Without --catalog the pack retail is run. On the embedded stack the topics are made, and all is gone at the end.
+    Without --catalog the pack retail is run, unless a catalog has been applied already; `tagstream apply` replaces it.
+    On the embedded stack the topics are made, and all is gone at the end.
     """
     from rules.catalog import load_catalog
     from stream.clock import SystemClock
     from stream.commands.logs import log_to_stderr
     from stream.commands.patience import compiling
-    from stream.commands.running_catalog import leave_catalog
     from stream.commands.signals import stop_on_signals
     from stream.embedded import resolve_addresses, start_stack
     from stream.settings import load_settings
     from stream.topics import ensure_topics
 
     settings = load_settings()
-    loaded = load_catalog(catalog or DEFAULT_CATALOG)
+    named = None if catalog is None else load_catalog(catalog)
     log_to_stderr()
     clock = SystemClock()
     with ExitStack() as cleanup:
@@ -51,14 +51,30 @@ def up(catalog: OptionalCatalog = None) -> None:
             addresses = embedded.addresses
             ensure_topics(settings, addresses)
             cleanup.enter_context(_watched(embedded, stop))
-        with compiling():
-            from stream.replay import warm_up
-            from stream.worker import run_worker
+        from stream.worker import run_worker
 
-            warm_up(loaded)
-        leave_catalog(settings, loaded)
-        _print_next(settings, addresses, loaded)
-        run_worker(settings, addresses, loaded, clock, stop)
+        if named is None and not _has_catalog(settings, addresses):
+            named = load_catalog(DEFAULT_CATALOG)
+        run_worker(
+            settings,
+            addresses,
+            named,
+            clock,
+            stop,
+            on_ready=lambda running: _print_next(settings, addresses, running),
+            patience=compiling,
+        )
+
+
+def _has_catalog(settings: Settings, addresses: Addresses) -> bool:
+    """Whether one has been applied; if that can't be found out now, the worker finds out."""
+    from stream.catalogs import read_catalogs
+    from stream.errors import TagstreamError
+
+    try:
+        return read_catalogs(settings, addresses).first is not None
+    except TagstreamError:
+        return False
 
 
 @contextmanager

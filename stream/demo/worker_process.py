@@ -20,13 +20,12 @@ from dataclasses import asdict
 from typing import Any
 
 from rules.catalog import parse_catalog
-from rules.program import compile_catalog
 from stream.clock import ScaledClock, clock_from_text
 from stream.embedded import Addresses
 from stream.errors import TagstreamError
 from stream.settings import Settings
+from stream.warm import warm_up
 from stream.worker import run_worker
-from stream.worker.warm import compile_engine
 
 __all__ = ["main", "start_line", "work_line"]
 
@@ -56,7 +55,7 @@ def main() -> int:
         return 0
     work: dict[str, Any] = json.loads(line)
     catalog = parse_catalog(work["catalog"])
-    compile_engine(compile_catalog(catalog))
+    warm_up()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     clock_text = sys.stdin.buffer.readline().decode().strip()

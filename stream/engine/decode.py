@@ -9,7 +9,7 @@ depend on the batch it comes in.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import msgspec
@@ -23,6 +23,7 @@ from stream.engine.murmur import hash_message_ids, hash_users
 from stream.engine.result import Records, Reject
 from stream.engine.timestamps import parse_timestamps
 from stream.engine.values import (
+    ABSENT,
     BOOLEAN,
     MISSING,
     NUMBER,
@@ -35,6 +36,7 @@ from stream.engine.values import (
 )
 
 __all__ = [
+    "ABSENT",
     "BOOLEAN",
     "MISSING",
     "NOT_COUNTED",
@@ -65,6 +67,8 @@ class DecodePlan:
     numeric: by property column, the ids of the events in which it is aggregated as a number; 0 among them: in any.
     literals: strings that properties are compared with, each with its id, from 1; any other string has id 0.
     traits: names of the traits read; a trait's index is its place.
+    text_columns: property columns whose strings are kept or looked into, and so are all handed on.
+    null_columns: those of the text columns in which a null differs from nothing.
     """
 
     event_names: dict[str, int]
@@ -72,6 +76,8 @@ class DecodePlan:
     numeric: dict[int, frozenset[int]]
     literals: dict[str, int]
     traits: tuple[str, ...]
+    text_columns: frozenset[int] = field(default_factory=frozenset)
+    null_columns: frozenset[int] = field(default_factory=frozenset)
 
 
 class Columns(NamedTuple):
@@ -81,7 +87,8 @@ class Columns(NamedTuple):
     name: `(n,) int32`, id of the event's name, 0 for one the catalog does not mention, `NOT_COUNTED`.
     id_hash: `(n,) uint64`, hash of the message id, 0 for none.
     property_kind: `(n, p) uint8`, `MISSING` … `OTHER`.  property_number: `(n, p) float64`, a boolean as 0 or 1, else 0.
-    property_text: `(n, p) int32`, id of the literal that it equals, else 0.
+    property_text: `(n, p) int32`, id of the literal that it equals, else 0; in text columns a string's index into
+    `Decoded.texts` (once numbered by the table: its number among the engine's); in null columns `ABSENT` for nothing.
     property_units: `(n, p) int64`, millionths of a number below 10¹² in magnitude, rounded half to even, else 0.
     trait_start: `(n + 1,) int32`; row i's trait values are `[trait_start[i], trait_start[i + 1])` of:
     trait: `(k,) int32`, the trait's index.  trait_kind: `(k,) uint8`, `MISSING` for a null, which removes the trait.
@@ -107,7 +114,7 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The events of a batch; the user of each; the trait strings of them all, cut; the records that are no events."""
+    """The events of a batch; the user of each; the strings handed on, cut; the records that are no events."""
 
     columns: Columns
     users: list[str]
@@ -130,19 +137,26 @@ class Decoder:
         for column, names in plan.numeric.items():
             self._aggregated[column, 1:] = 0 in names
             self._aggregated[column, [name + 1 for name in names]] = True
+        self._absent = [
+            msgspec.UNSET if column in plan.null_columns else None for column in range(len(plan.properties))
+        ]
+        no_traits = [msgspec.UNSET] * len(plan.traits)
         try:
-            self._properties_type = fields_of("Properties", plan.properties, None)
-            self._traits_type = fields_of("Traits", plan.traits, msgspec.UNSET)
+            self._properties_type = fields_of("Properties", plan.properties, self._absent)
+            self._traits_type = fields_of("Traits", plan.traits, no_traits)
             fast = True
         except ValueError:  # a name that msgspec cannot look for: by the slow path then, and under any other name
-            self._properties_type = fields_of("Properties", [f"p{i}" for i in range(len(plan.properties))], None)
-            self._traits_type = fields_of("Traits", [f"p{i}" for i in range(len(plan.traits))], msgspec.UNSET)
+            places = [f"p{place}" for place in range(max(len(plan.properties), len(plan.traits)))]
+            self._properties_type = fields_of("Properties", places[: len(plan.properties)], self._absent)
+            self._traits_type = fields_of("Traits", places[: len(plan.traits)], no_traits)
             fast = False
         event = event_type(self._properties_type, self._traits_type)
         self._make = cast("Callable[..., ReadEvent]", event)
         self._decode = cast("Callable[[bytes], ReadEvent]", msgspec.json.Decoder(event).decode if fast else _refuse)
         self._no_properties = self._properties_type()
-        self._property_reader = PropertyReader(len(plan.properties), plan.literals)
+        self._property_reader = PropertyReader(
+            len(plan.properties), plan.literals, plan.text_columns, plan.null_columns
+        )
 
     def decode(self, records: Records) -> Decoded:
         """Decode a batch. Every record becomes one row of the columns or one reject, which are in record order."""
@@ -196,21 +210,24 @@ class Decoder:
             return None
         return self._make(
             **strings,
-            properties=self._properties_type(*[properties.get(name) for name in plan.properties]),
+            properties=self._properties_type(
+                *[properties.get(name, nothing) for name, nothing in zip(plan.properties, self._absent, strict=True)]
+            ),
             traits=self._traits_type(*[traits.get(name, msgspec.UNSET) for name in plan.traits]),
         )
 
     def _columns(
         self, records: Records, events: list[ReadEvent], index: npt.NDArray[np.int32]
     ) -> tuple[Columns, list[str], npt.NDArray[np.bool_]]:
-        """The events as columns, their trait strings, and `(n,) bool`: those that break a rule beyond types."""
+        """The events as columns, the strings handed on, and `(n,) bool`: those that break a rule beyond types."""
         known, of_types, nothing = self._names.get, self._names_of_types, self._no_properties
         name = np.array(
             [known(event.event, 0) if event.type == "track" else of_types[event.type] for event in events], np.int32
         )
         time_ms = parse_timestamps([event.timestamp for event in events])
-        properties = self._property_reader.read([event.properties or nothing for event in events])
-        traits = read_traits(events, len(self._plan.traits))
+        places: dict[str, int] = {}
+        properties = self._property_reader.read([event.properties or nothing for event in events], places)
+        traits = read_traits(events, len(self._plan.traits), places)
 
         suspects = (name == _NO_NAME) | (time_ms < 0) | (time_ms > records.horizon_ms[index])
         suspects |= _strange_users([event.user for event in events])
@@ -238,7 +255,7 @@ class Decoder:
             trait_number=traits.number,
             trait_text=traits.text,
         )
-        return columns, traits.texts, suspects
+        return columns, list(places), suspects
 
 
 def _refuse(value: bytes) -> ReadEvent:

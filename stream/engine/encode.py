@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from rules.columns import Features, values_of
-from rules.program import Program
-from rules.tables import Int64
+from rules.program import Program, Unit
+from rules.tables import CAUSE_EVENT, CAUSES, Int64
 from stream.engine import slots
 from stream.engine.result import Message
 from stream.engine.state import Transitions
@@ -18,7 +18,6 @@ from stream.engine.state import Transitions
 __all__ = ["ChangeEncoder"]
 
 _JSON = msgspec.json.Encoder()
-_CAUSES = ("event", "time")
 _NUMBERS = (int, float)
 
 
@@ -34,34 +33,29 @@ class ChangeEncoder:
         self._app = app
         self._record = f'{{"partition":{partition},"offset":'
         catalog = program.catalog
+        units = program.units
+        self._tiers = [unit.tier for unit in units]
+        self._reads = [unit.reads for unit in units]
+        # By tag that some unit names: its tree, and `(U,) bool`, the units that do.
+        self._tags = {name: (catalog.tags[name].expression, np.zeros(len(units), np.bool_)) for name in _read(units)}
+        for number, unit in enumerate(units):
+            for name in unit.reads:
+                self._tags[name][1][number] = True
         source = _json(f"/tagstream/{app}/{partition}")
-        self._segments = list(catalog.segments.values())
-        # By tag that some segment names: its tree, and `(S,) bool`, the segments that do.
-        self._tags = {
-            name: (tag.expression, np.array([name in segment.reads for segment in self._segments], np.bool_))
-            for name, tag in catalog.tags.items()
-            if any(name in segment.reads for segment in self._segments)
-        }
-        self._middle = (
-            f'","source":{source},"type":"tagstream.segment.exited","subject":',
-            f'","source":{source},"type":"tagstream.segment.entered","subject":',
+        exited, entered, changed = (
+            f'","source":{source},"type":"tagstream.{kind}","subject":'
+            for kind in ("segment.exited", "segment.entered", "level.changed")
         )
+        self._middle = [(changed, changed) if unit.tier else (exited, entered) for unit in units]
         self._version = f',"catalog_version":{catalog.version},"model_versions":{{}},"tags":{{'
         self._named = [
-            f',"segment":{_json(segment.name)},"kind":{_json(segment.kind)},"title":{_json(segment.title)}'
-            for segment in self._segments
+            f',"{"tier" if unit.tier else "segment"}":{_json(unit.name)},'
+            f'"kind":{_json(unit.kind)},"title":{_json(unit.title)}'
+            for unit in units
         ]
-        self._headers = {
-            (number, entered, timed): (
-                ("content-type", b"application/cloudevents+json"),
-                ("segment", segment.name.encode()),
-                ("change", b"entered" if entered else b"exited"),
-                ("cause", _CAUSES[timed].encode()),
-            )
-            for number, segment in enumerate(self._segments)
-            for entered in (0, 1)
-            for timed in (0, 1)
-        }
+        # By unit and member flag: a tier's level, of which there is none at 0.
+        self._levels = [["null", *map(_json, unit.levels)] for unit in units]
+        self._headers: dict[tuple[int, bool, int], tuple[tuple[str, bytes], ...]] = {}
 
     def encode(
         self,
@@ -73,12 +67,20 @@ class ChangeEncoder:
     ) -> list[Message]:
         """Messages of the first `len(users)` transitions; `offsets` are of the records that brought them out."""
         cells = transitions.cells[: len(users)]
-        tags = self._tag_texts(cells[:, slots.OUT_SEGMENT], features)
+        tags = self._tag_texts(cells[:, slots.OUT_UNIT], features)
         times = np.datetime_as_string(cells[:, slots.OUT_MOMENT].astype("datetime64[ms]")).tolist()
-        columns = (slots.OUT_SEGMENT, slots.OUT_ENTERED, slots.OUT_TIMED, slots.OUT_VERSION, slots.OUT_STAYED_MS)
+        columns = (
+            slots.OUT_UNIT,
+            slots.OUT_FROM,
+            slots.OUT_TO,
+            slots.OUT_CAUSE,
+            slots.OUT_VERSION,
+            slots.OUT_STAYED_MS,
+        )
         quoted_of = {user: _json(user) for user in set(users)}
+        tiers, levels = self._tiers, self._levels
         messages = []
-        for user, incarnation, offset, time, read, segment, entered, timed, version, stayed_ms in zip(
+        for user, incarnation, offset, time, read, unit, before, after, cause, version, stayed_ms in zip(
             users,
             incarnations,
             offsets,
@@ -89,28 +91,51 @@ class ChangeEncoder:
         ):
             digest = hashlib.sha256(f"{self._app}\x1f{user}\x1f{incarnation}\x1f{version}".encode()).hexdigest()[:32]
             quoted = quoted_of[user]
-            record = "null" if timed else f"{self._record}{offset}}}"
-            stayed = "" if entered else f',"stayed_ms":{stayed_ms}'
+            entered = after > 0
+            record = f"{self._record}{offset}}}" if cause == CAUSE_EVENT else "null"
+            if tiers[unit]:
+                rest = f',"from":{levels[unit][before]},"to":{levels[unit][after]}'
+            else:
+                rest = "" if entered else f',"stayed_ms":{stayed_ms}'
             text = (
-                f'{{"specversion":"1.0","id":"{digest}{self._middle[entered]}{quoted},"time":"{time}Z",'
+                f'{{"specversion":"1.0","id":"{digest}{self._middle[unit][entered]}{quoted},"time":"{time}Z",'
                 f'"datacontenttype":"application/json","data":{{"user":{quoted},"incarnation":{incarnation},'
-                f'"version":{version},"cause":"{_CAUSES[timed]}"{self._version}{read}}},'
-                f'"record":{record}{self._named[segment]}{stayed}}}}}'
+                f'"version":{version},"cause":"{CAUSES[cause]}"{self._version}{read}}},'
+                f'"record":{record}{self._named[unit]}{rest}}}}}'
             )
-            messages.append(Message(user.encode(), text.encode(), self._headers[segment, entered, timed]))
+            headers = self._headers.get((unit, entered, cause)) or self._header(unit, entered, cause)
+            messages.append(Message(user.encode(), text.encode(), headers))
         return messages
 
-    def _tag_texts(self, segments: Int64, features: Features) -> list[str]:
+    def _header(self, unit: int, entered: bool, cause: int) -> tuple[tuple[str, bytes], ...]:
+        change = b"changed" if self._tiers[unit] else b"entered" if entered else b"exited"
+        headers = (
+            ("content-type", b"application/cloudevents+json"),
+            ("segment", self._program.units[unit].name.encode()),
+            ("change", change),
+            ("cause", CAUSES[cause].encode()),
+        )
+        self._headers[unit, entered, cause] = headers
+        return headers
+
+    def _tag_texts(self, units: Int64, features: Features) -> list[str]:
         """The members of each message's `tags`, each tag computed once for all messages whose condition names it."""
-        texts = [""] * len(segments)
-        for name, (tree, readers) in self._tags.items():
-            among = np.flatnonzero(readers[segments])
-            if not len(among):
-                continue
+        present = np.unique(units).tolist()
+        columns: dict[str, list[str]] = {}
+        for name in dict.fromkeys(name for unit in present for name in self._reads[unit]):
+            tree, readers = self._tags[name]
+            among = np.flatnonzero(readers[units])
+            column = [""] * len(units)
             for index, value in zip(among.tolist(), values_of(tree, features.of(among)), strict=True):
-                written = texts[index]
-                texts[index] = f'{written},"{name}":{_plain(value)}' if written else f'"{name}":{_plain(value)}'
-        return texts
+                column[index] = f'"{name}":{_plain(value)}'
+            columns[name] = column
+        of_unit = {unit: [columns[name] for name in self._reads[unit]] for unit in present}
+        return [",".join([column[index] for column in of_unit[unit]]) for index, unit in enumerate(units.tolist())]
+
+
+def _read(units: Sequence[Unit]) -> dict[str, None]:
+    """The tags that messages carry."""
+    return dict.fromkeys(name for unit in units for name in unit.reads)
 
 
 def _plain(value: object) -> str:

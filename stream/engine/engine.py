@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rules.catalog import Catalog
-from rules.columns import Features, values_of
 from rules.program import Program, compile_catalog
 from rules.tables import Int32, Int64, UInt8
 from stream.engine import slots
 from stream.engine.decode import Decoded, DecodePlan, Decoder
 from stream.engine.encode import ChangeEncoder
 from stream.engine.kernel import ACCEPTED, DUPLICATE, SUM_TOO_LARGE, process_due, process_events
-from stream.engine.match import advance_row
 from stream.engine.murmur import hash_users
-from stream.engine.result import NEVER_MS, Profile, Records, Reject, StepResult
-from stream.engine.state import Transitions, new_transitions
+from stream.engine.profiles import features_of, profiles_of
+from stream.engine.result import NEVER_MS, Profile, Records, Reject, Standing, StepResult
+from stream.engine.standing import standing_of
+from stream.engine.state import NO_TIME, Transitions, new_transitions
 from stream.engine.table import Table
 
 __all__ = ["Batch", "Engine"]
@@ -55,6 +55,9 @@ class Engine:
 
     It is a cache of what is stored: whoever cannot store a step's result throws the engine away. With an `archive`
     (a dict of rows) nothing is stored outside: rows that do not fit `row_budget_bytes` go there and come back.
+
+    A row that was stored under another version of the catalog is *stale*: whatever is to happen to it, everything is
+    evaluated under this one first, at `switched_ms` (the watermark at the switch) or at its newest moment, if later.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Engine:
         partition_count: int,
         row_budget_bytes: int = ROW_BUDGET_BYTES,
         archive: dict[str, bytes] | None = None,
+        switched_ms: int | None = None,
     ) -> None:
         program = catalog if isinstance(catalog, Program) else compile_catalog(catalog)
         self.program = program
@@ -78,13 +82,19 @@ class Engine:
                 numeric=program.numeric,
                 literals=program.texts,
                 traits=tuple(program.traits),
+                text_columns=program.text_columns,
+                null_columns=program.null_columns,
             )
         )
         self._table = Table(program, row_budget_bytes, archive)
         self._encoder = ChangeEncoder(program, app, partition)
-        segments = len(program.tables.segment_key)
-        self._transitions: Transitions = new_transitions(program.tables, STEP_CHANGES + 2 * segments)
-        self._indexed = [segment.indexed for segment in program.catalog.segments.values()]
+        self._switched_ms = NO_TIME if switched_ms is None else switched_ms
+        self._transitions: Transitions = new_transitions(program.tables, STEP_CHANGES + 2 * len(program.units))
+        # Segments whose members are to be added to the sets, or to be taken out, as their rows are brought over.
+        self._reindexed = [number for number, unit in enumerate(program.units) if unit.indexed != unit.was_indexed]
+        self._numbers = {
+            (unit.name, unit.tier): number for number, unit in enumerate(program.units) if not unit.retired
+        }
 
     def decode(self, records: Records) -> Batch:
         """Decode a batch and find its users' rows; those of `cold` must be loaded before `process`."""
@@ -123,37 +133,39 @@ class Engine:
         self._table.touch(np.array(known, np.int32))
         return self._table.cold(users)
 
-    def load(self, users: Sequence[str], rows: Sequence[bytes | None]) -> None:
-        """Take over stored rows; None: there is no such user yet. RowFormatError where a row cannot be read."""
-        self._table.load(users, rows)
+    def load(
+        self, users: Sequence[str], rows: Sequence[bytes | None], filled: Sequence[bytes | None] | None = None
+    ) -> None:
+        """Take over stored rows; None: there is no such user yet. RowFormatError where a row cannot be read.
+
+        `filled` are rows of the same users that were made anew from the log under this catalog: what a stored row does
+        not have of aggregates and facts is taken from them.
+        """
+        self._table.load(users, rows, filled)
 
     def process(self, batch: Batch, start: int, step: int) -> StepResult:
         """Process the records of a batch from `start` on, as far as one step goes (`result.end`)."""
-        columns, table = batch.decoded.columns, self._table
-        numbers = np.array([table.strings.number(text) for text in batch.decoded.texts], np.int32)
-        texts = (
-            np.where(columns.trait_text >= 0, numbers[columns.trait_text], 0) if len(numbers) else columns.trait_text
-        )
-        # The kernel compares hashes with what rows hold, which is signed.
-        columns = columns._replace(
-            trait_text=np.ascontiguousarray(texts, np.int32), id_hash=columns.id_hash.view(np.int64)
-        )
+        table = self._table
+        columns = table.number_texts(batch.decoded)
         rows: Int32 = np.array([table.row_of.get(user, -1) for user in batch.decoded.users], np.int32)
         rows[batch.misplaced] = -1
         count = len(rows)
         outcome: UInt8 = np.zeros(count, np.uint8)
         event = first = int(np.searchsorted(columns.record, start))
         result = StepResult(start=start)
+        stale = self._stale(np.unique(rows[rows >= 0]))
         while event < count:
             event = process_events(
                 table.tables,
                 table.state,
                 table.scratch,
+                table.texts,
                 columns,
                 rows,
                 event,
                 count,
                 STEP_CHANGES - len(result.changes),
+                self._switched_ms,
                 self._transitions,
                 outcome,
             )
@@ -172,21 +184,47 @@ class Engine:
             detail = "with it a sum that the catalog keeps for this user would pass 9·10¹²"
             result.rejects.append(Reject(record, "sum_too_large", detail))
         result.rejects.sort(key=lambda reject: reject.index)
+        self._reindex(result, stale)
         touched = np.unique(rows[first : event + 1])
         self._store(result, touched[touched >= 0].astype(np.int32), step, looked_at=False)
         return result
 
     def process_due(self, users: Sequence[str], watermark_ms: int, step: int) -> StepResult:
         """Apply what time has brought about for these users up to the watermark; their due entries are set anew."""
+        rows: Int32 = np.array([self._table.row_of[user] for user in users], np.int32)
+        result = self._pass_time(rows, watermark_ms)
+        self._store(result, rows[self._table.state.flags[rows, slots.EXISTS] == 1], step, looked_at=True)
+        return result
+
+    def bring_over(self, users: Sequence[str], step: int) -> StepResult:
+        """Evaluate the stale rows of these users, which are in the table; the others are passed over. Idempotent."""
+        rows: Int32 = np.array([self._table.row_of[user] for user in users], np.int32)
+        flags = self._table.state.flags
+        rows = rows[(flags[rows, slots.STALE] == 1) & (flags[rows, slots.EXISTS] == 1)]
+        result = self._pass_time(rows, NO_TIME)
+        self._store(result, rows, step, looked_at=True)
+        return result
+
+    def _pass_time(self, rows: Int32, watermark_ms: int) -> StepResult:
+        """Bring over rows that are stale, then apply what is due, row by row."""
         table = self._table
-        ordered = [table.row_of[user] for user in users]
-        rows: Int32 = np.array(ordered, np.int32)
         result = StepResult()
+        stale = self._stale(rows)
         at = 0
         while at < len(rows):
-            at = process_due(table.tables, table.state, table.scratch, rows, at, watermark_ms, self._transitions)
+            at = process_due(
+                table.tables,
+                table.state,
+                table.scratch,
+                table.texts,
+                rows,
+                at,
+                watermark_ms,
+                self._switched_ms,
+                self._transitions,
+            )
             self._collect(result, None, None)
-        self._store(result, rows[table.state.flags[rows, slots.EXISTS] == 1], step, looked_at=True)
+        self._reindex(result, stale)
         return result
 
     def users(self) -> list[str]:
@@ -209,56 +247,11 @@ class Engine:
 
     def profiles(self, users: Sequence[str], at_ms: int | None = None) -> list[Profile]:
         """What is known of users in the table, at a moment (not before each one's newest). Alters nothing."""
-        table, state = self._table, self._table.state
-        rows: Int32 = np.array([table.row_of[user] for user in users], np.int32)
-        newest = state.cells[rows, slots.MOMENT]
-        moment = newest if at_ms is None else np.maximum(newest, at_ms)
-        value: Int64 = np.zeros((len(rows), len(self.program.aggregates)), np.int64)
-        for index, row in enumerate(rows.tolist()):
-            advance_row(table.tables, state, row, int(moment[index]), value[index])
-        texts, kinds, members, entries = (
-            int(state.at[group]) for group in (slots.TRAIT_TEXT, slots.TRAIT_KIND, slots.MEMBER, slots.ENTERED)
-        )
-        traits = len(self.program.traits)
-        features = self._features(
-            moment,
-            value,
-            state.flags[rows, kinds : kinds + traits],
-            state.numbers[rows],
-            state.cells[rows, texts : texts + traits],
-        )
-        catalog = self.program.catalog
-        tags = {name: values_of(tag.expression, features) for name, tag in catalog.tags.items()}
-        segments = list(catalog.segments)
-        found = []
-        for index, (user, row) in enumerate(zip(users, rows.tolist(), strict=True)):
-            held = np.flatnonzero(state.flags[row, members : members + len(segments)]).tolist()
-            found.append(
-                Profile(
-                    user=user,
-                    version=int(state.cells[row, slots.VERSION]),
-                    incarnation=int(state.cells[row, slots.INCARNATION]),
-                    tags={name: values[index] for name, values in tags.items()},
-                    segments=[segments[segment] for segment in held],
-                    since_ms={segments[segment]: int(state.cells[row, entries + segment]) for segment in held},
-                    due_ms=int(state.cells[row, slots.DUE]),
-                )
-            )
-        return found
+        return profiles_of(self.program, self._table, users, at_ms)
 
-    def _features(
-        self, moment: Int64, value: Int64, kind: UInt8, number: npt.NDArray[np.float64], text: Int32 | Int64
-    ) -> Features:
-        return Features(
-            aggregates=self.program.aggregates,
-            traits=self.program.traits,
-            moment=moment,
-            value=value,
-            trait_kind=kind,
-            trait_number=number,
-            trait_text=text,
-            text_of=self._table.strings.text,
-        )
+    def standing_of(self, user: str, at_ms: int) -> Standing:
+        """All that is known of a user in the table, at a moment (not before the user's newest). Alters nothing."""
+        return standing_of(self.program, self._table, self._table.row_of[user], at_ms)
 
     def _collect(self, result: StepResult, record: Int32 | None, offset: Int64 | None) -> None:
         """Move the transitions that are out into the result."""
@@ -273,7 +266,9 @@ class Engine:
         events = cells[:, slots.OUT_EVENT]
         records = [-1] * count if record is None else record[events].tolist()
         offsets = [-1] * count if offset is None else offset[events].tolist()
-        features = self._features(
+        features = features_of(
+            self.program,
+            table,
             cells[:, slots.OUT_MOMENT],
             cells[:, slots.OUT_VALUES :],
             out.kinds[:count],
@@ -284,14 +279,43 @@ class Engine:
         result.changes += self._encoder.encode(out, features, users, incarnations, offsets)
         result.change_times_ms += cells[:, slots.OUT_MOMENT].tolist()
         result.change_events += records
-        names = list(self.program.catalog.segments)
-        for user, segment, entered in zip(
-            users, cells[:, slots.OUT_SEGMENT].tolist(), cells[:, slots.OUT_ENTERED].tolist(), strict=True
+        units = self.program.units
+        for user, number, before, after in zip(
+            users,
+            *(cells[:, column].tolist() for column in (slots.OUT_UNIT, slots.OUT_FROM, slots.OUT_TO)),
+            strict=True,
         ):
-            name = names[segment]
-            result.sizes[name] = result.sizes.get(name, 0) + (1 if entered else -1)
-            if self._indexed[segment]:
-                (result.entered if entered else result.left).setdefault(name, []).append(user)
+            unit = units[number]
+            if unit.tier:
+                for flag, change in ((before, -1), (after, 1)):
+                    if flag:
+                        _count(result.sizes, f"{unit.name}={unit.levels[flag - 1]}", change)
+                continue
+            _count(result.sizes, unit.name, 1 if after else -1)
+            if unit.indexed:
+                (result.entered if after else result.left).setdefault(unit.name, []).append(user)
+
+    def _stale(self, rows: Int32) -> tuple[Int32, UInt8] | None:
+        """The stale rows among these and, `(n, R)`, who of them is in the segments that have been reindexed."""
+        if not self._reindexed:
+            return None
+        state = self._table.state
+        stale = rows[state.flags[rows, slots.STALE] == 1]
+        columns = int(state.at[slots.MEMBER]) + np.array(self._reindexed)
+        return stale, state.flags[np.ix_(stale, columns)]
+
+    def _reindex(self, result: StepResult, stale: tuple[Int32, UInt8] | None) -> None:
+        """Put those into the sets, or take them out, who were members when their rows were brought over."""
+        if stale is None:
+            return
+        table = self._table
+        rows, member = stale
+        done = np.flatnonzero(table.state.flags[rows, slots.STALE] == 0)
+        for column, number in enumerate(self._reindexed):
+            unit = self.program.units[number]
+            users = [table.users[row] or "" for row in rows[done[member[done, column] > 0]].tolist()]
+            if users:
+                (result.entered if unit.indexed else result.left).setdefault(unit.name, []).extend(users)
 
     def _store(self, result: StepResult, rows: Int32, step: int, *, looked_at: bool) -> None:
         """Put the rows to be stored, and the due entries to be set, into the result."""
@@ -309,3 +333,7 @@ class Engine:
         state.cells[rows[rearmed], slots.ARMED] = due[rearmed]
         result.rows = table.encode(rows, step)
         state.flags[rows, slots.CHANGED] = 0
+
+
+def _count(sizes: dict[str, int], name: str, change: int) -> None:
+    sizes[name] = sizes.get(name, 0) + change

@@ -19,8 +19,8 @@ EVENT_TYPES = ("track", "identify", "page", "screen", "alias", "group")
 class ReadEvent(Protocol):
     """An event as decoded: known fields under their own names, absent ones None.
 
-    `properties` and `traits` have the fields `p0`, `p1`, … in the order of the plan; None is both null and absent in
-    `properties`, while an absent trait is `msgspec.UNSET`, since null removes a trait.
+    `properties` and `traits` have the fields `p0`, `p1`, … in the order of the plan. An absent trait is
+    `msgspec.UNSET`, since null removes one; so is an absent property of a plan's `null_columns`, while others are None.
     """
 
     type: str
@@ -38,19 +38,19 @@ _EventType = Literal["track", "identify", "page", "screen", "alias", "group"]
 _JSON_NAMES = {"user": "userId", "message_id": "messageId"}
 
 
-def fields_of(what: str, names: Sequence[str], absent: object) -> type[msgspec.Struct]:
-    """A struct of any values named `names` in JSON, `p0`, `p1`, … in Python, `absent` where there is none.
+def fields_of(what: str, names: Sequence[str], absent: Sequence[object]) -> type[msgspec.Struct]:
+    """A struct of any values named `names` in JSON, `p0`, `p1`, … in Python; `absent` of each where there is none.
 
     Raises ValueError where a name has a character that JSON writes as an escape: msgspec cannot look for it.
     """
-    fields = [(f"p{place}", Any, absent) for place in range(len(names))]
+    fields = [(f"p{place}", Any, nothing) for place, nothing in zip(range(len(names)), absent, strict=True)]
     renamed = {f"p{place}": name for place, name in enumerate(names)}
     return msgspec.defstruct(what, fields, rename=renamed, gc=False, frozen=True)
 
 
 def event_type(properties: type[msgspec.Struct], traits: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """The struct of one event. `gc=False`: it holds nothing that could refer back to it."""
-    nothing = fields_of("Context", (), None)
+    nothing = fields_of("Context", (), ())
     return msgspec.defstruct(
         "Event",
         [

@@ -11,13 +11,13 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
 from rules import tables
 
-__all__ = ["jit"]
+__all__ = ["inner", "jit", "plain"]
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -48,4 +48,25 @@ _CACHED = _set_up_cache()
 
 def jit(function: Function) -> Function:
     """Compile a kernel function: no Python objects, no fastmath, division by zero as in IEEE 754."""
-    return cast("Function", numba.njit(cache=_CACHED, error_model="numpy", boundscheck=False)(function))
+    return _compiled(function, called_from_python=True)
+
+
+def inner(function: Function) -> Function:
+    """`jit` for a function that only other kernel functions call: a quarter less to compile."""
+    return _compiled(function, called_from_python=False)
+
+
+def _compiled(function: Function, *, called_from_python: bool) -> Function:
+    options: dict[str, Any] = {
+        "cache": _CACHED,
+        "error_model": "numpy",
+        "boundscheck": False,
+        "no_cpython_wrapper": not called_from_python,
+    }
+    return cast("Function", numba.njit(**options)(function))
+
+
+@inner
+def plain(value: int) -> int:
+    """The same number. Numba compiles a function anew for each constant that it is called with; this hides one."""
+    return value + 0

@@ -2,36 +2,53 @@
 
 `process_events` numbers what happens to an event in this order:
 
-1. its moment: the greatest of its timestamp, the user's newest moment and the watermark at its record;
-2. a duplicate, or an event that would carry a sum too far, does nothing;
-3. what time has brought about up to that moment, each flip at its own moment, in order;
-4. the event itself: traits, then aggregates;
-5. the conditions that any of this touched.
+1. a row of another version of the catalog is evaluated under this one;
+2. the event's moment: the greatest of its timestamp, the user's newest moment and the watermark at its record;
+3. a duplicate, or an event that would carry a sum too far, does nothing;
+4. what time has brought about up to that moment, each flip at its own moment, in order;
+5. the event itself: traits, then what it is to facts, then aggregates;
+6. the conditions that any of this touched.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from rules.tables import AND, NEWEST, NOT, NUMBER, OLDEST, OR, SUM, TRUE
-from stream.engine import fields, slots
-from stream.engine.decode import Columns
-from stream.engine.diff import evaluate, flip, next_due, room
-from stream.engine.jit import jit
-from stream.engine.match import (
-    advance,
-    bucket_at,
-    mark_all_comparisons,
-    run,
-    settle_aggregate,
-    settle_comparisons,
-    settle_trait,
-    value_test,
+from rules.tables import (
+    AND,
+    CAUSE_CATALOG,
+    CAUSE_EVENT,
+    CAUSE_TIME,
+    COUNT,
+    DISTINCT,
+    FACT_HOUR,
+    FACT_LATEST,
+    FLAG,
+    MISSING,
+    NEWEST,
+    NOT,
+    NUMBER,
+    OLDEST,
+    OR,
+    OTHER,
+    SUM,
+    TEXT,
+    TRUE,
+    VALUES,
 )
-from stream.engine.packed import PackedTables, entry, number, size, span
+from stream.engine import fields, slots
+from stream.engine.decode import ABSENT, Columns
+from stream.engine.diff import conclude, mark_due, room
+from stream.engine.jit import inner, jit, plain
+from stream.engine.match import mark_aggregate, mark_aggregates, mark_conditions, settle_fact, value_test
+from stream.engine.packed import PackedTables, entry, number, span
+from stream.engine.sets import add_to_set, identity_of
 from stream.engine.state import BUCKETS, DUPLICATE_WITHIN_MS, KEPT_IDS, NO_TIME, Scratch, State, Transitions
+from stream.engine.strings import IDENTITY, Texts
+from stream.engine.weights import add_hour, add_value
+from stream.engine.windows import advance, bucket_at, extreme, is_extreme
 
-__all__ = ["ACCEPTED", "DUPLICATE", "SUM_TOO_LARGE", "process_due", "process_events", "restore_row"]
+__all__ = ["ACCEPTED", "DUPLICATE", "SUM_TOO_LARGE", "process_due", "process_events"]
 
 ACCEPTED, DUPLICATE, SUM_TOO_LARGE = 1, 2, 3
 
@@ -39,34 +56,7 @@ SUM_LIMIT_UNITS = 9 * 10**18
 """A sum past 9·10¹² is refused, so a sum's units always fit 64 bits."""
 
 
-@jit
-def restore_row(tables: PackedTables, state: State, scratch: Scratch, row: int) -> None:
-    """Rebuild from a stored row's facts what follows from them: places, leaves, next moments, due time.
-
-    All as of the row's newest moment, so nothing is entered or left by it.
-    """
-    moment = state.cells[row, slots.MOMENT]
-    for aggregate in range(size(tables, fields.AGGREGATE_KIND)):
-        settle_aggregate(tables, state, scratch, row, aggregate, moment)
-    for trait in range(size(tables, fields.TRAIT_KEY)):
-        settle_trait(tables, state, scratch, row, trait)
-    mark_all_comparisons(scratch)
-    settle_comparisons(tables, state, scratch, row, moment)
-    scratch.marks[:] = 0
-    first_stay = size(tables, fields.AGGREGATE_KIND) + size(tables, fields.COMPARISON_KIND)
-    for segment in range(size(tables, fields.SEGMENT_KEY)):
-        stay = entry(tables, fields.SEGMENT_STAY, segment)
-        if stay < 0 or state.flags[row, state.at[slots.MEMBER] + segment] == 0:
-            continue
-        holds = run(tables, state, row, 2 * segment + entry(tables, fields.SEGMENT_HAS_EXIT, segment), scratch.bits)
-        if holds == (entry(tables, fields.SEGMENT_HAS_EXIT, segment) == 1):
-            state.cells[row, state.at[slots.NEXT] + first_stay + stay] = state.cells[
-                row, state.at[slots.ENTERED] + segment
-            ] + entry(tables, fields.SEGMENT_MIN_STAY_MS, segment)
-    next_due(state, row)
-
-
-@jit
+@inner
 def is_duplicate(state: State, row: int, id_hash: int, moment: int) -> bool:
     """Whether one of the row's kept ids is this one, at most 24 h of moments ago."""
     for index in range(min(state.cells[row, slots.ID_COUNT], KEPT_IDS)):
@@ -78,8 +68,10 @@ def is_duplicate(state: State, row: int, id_hash: int, moment: int) -> bool:
     return False
 
 
-@jit
-def passes_where(tables: PackedTables, scratch: Scratch, events: Columns, event: int, aggregate: int) -> bool:
+@inner
+def passes_where(
+    tables: PackedTables, scratch: Scratch, texts: Texts, events: Columns, event: int, aggregate: int
+) -> bool:
     """Whether the event meets the aggregate's where-condition; each condition is run once an event at most."""
     where = entry(tables, fields.AGGREGATE_WHERE, aggregate)
     if where < 0:
@@ -99,7 +91,8 @@ def passes_where(tables: PackedTables, scratch: Scratch, events: Columns, event:
                 entry(tables, fields.WHERE_LEAF_TEXT, code),
                 events.property_kind[event, source],
                 events.property_number[event, source],
-                events.property_text[event, source],
+                plain(events.property_text[event, source]),
+                texts.verdicts,
             )
         elif code == AND:
             top -= 1
@@ -116,7 +109,7 @@ def passes_where(tables: PackedTables, scratch: Scratch, events: Columns, event:
     return bool(stack[0] == 1)
 
 
-@jit
+@inner
 def past(total: int, units: int) -> bool:
     """Whether total + units is greater in magnitude than a sum may be; neither alone is."""
     if units > 0:
@@ -124,7 +117,7 @@ def past(total: int, units: int) -> bool:
     return total < -SUM_LIMIT_UNITS - units
 
 
-@jit
+@inner
 def carries_too_far(
     tables: PackedTables, state: State, row: int, aggregate: int, time_ms: int, moment: int, units: int
 ) -> bool:
@@ -145,9 +138,16 @@ def carries_too_far(
     return False
 
 
-@jit
+@inner
 def too_large(
-    tables: PackedTables, state: State, scratch: Scratch, events: Columns, event: int, row: int, moment: int
+    tables: PackedTables,
+    state: State,
+    scratch: Scratch,
+    texts: Texts,
+    events: Columns,
+    event: int,
+    row: int,
+    moment: int,
 ) -> bool:
     """Whether the event would carry any of the user's sums too far."""
     name = events.name[event]
@@ -156,7 +156,9 @@ def too_large(
         if entry(tables, fields.AGGREGATE_KIND, aggregate) != SUM:
             continue
         column = entry(tables, fields.AGGREGATE_PROPERTY, aggregate)
-        if events.property_kind[event, column] != NUMBER or not passes_where(tables, scratch, events, event, aggregate):
+        if events.property_kind[event, column] != NUMBER:
+            continue
+        if not passes_where(tables, scratch, texts, events, event, aggregate):
             continue
         units = events.property_units[event, column]
         if carries_too_far(tables, state, row, aggregate, events.time_ms[event], moment, units):
@@ -164,64 +166,145 @@ def too_large(
     return False
 
 
-@jit
+@inner
 def count_event(
-    tables: PackedTables, state: State, scratch: Scratch, events: Columns, event: int, row: int, moment: int
+    tables: PackedTables,
+    state: State,
+    scratch: Scratch,
+    texts: Texts,
+    events: Columns,
+    event: int,
+    row: int,
+    moment: int,
 ) -> None:
     """Add the event to every aggregate that it touches."""
     name, time_ms = events.name[event], events.time_ms[event]
     for index in span(tables, fields.EVENT_AGGREGATE_START, name):
         aggregate = entry(tables, fields.EVENT_AGGREGATE, index)
-        if not passes_where(tables, scratch, events, event, aggregate):
-            continue
         kind = entry(tables, fields.AGGREGATE_KIND, aggregate)
-        if kind == NEWEST:
-            state.cells[row, state.at[slots.VALUE] + aggregate] = max(
-                state.cells[row, state.at[slots.VALUE] + aggregate], time_ms
-            )
-        elif kind == OLDEST:
-            oldest = state.cells[row, state.at[slots.VALUE] + aggregate]
-            state.cells[row, state.at[slots.VALUE] + aggregate] = time_ms if oldest == NO_TIME else min(oldest, time_ms)
-        else:
-            amount = 1
-            if kind == SUM:
-                column = entry(tables, fields.AGGREGATE_PROPERTY, aggregate)
-                if events.property_kind[event, column] != NUMBER:
-                    continue
-                amount = events.property_units[event, column]
-            ring = entry(tables, fields.AGGREGATE_RING, aggregate)
-            if ring >= 0:
-                now = advance(tables, state, row, aggregate, moment)
-                bucket = bucket_at(tables, state, row, aggregate, time_ms)
-                if now - bucket >= BUCKETS:
-                    continue
-                state.cells[row, state.at[slots.RING] + ring * BUCKETS + bucket % BUCKETS] += amount
-            state.cells[row, state.at[slots.VALUE] + aggregate] += amount
-        settle_aggregate(tables, state, scratch, row, aggregate, moment)
-
-
-@jit
-def take_traits(tables: PackedTables, state: State, scratch: Scratch, events: Columns, event: int, row: int) -> None:
-    """Take over the event's traits that are not older than those held; a null removes one, with its timestamp."""
-    time_ms = events.time_ms[event]
-    for index in range(events.trait_start[event], events.trait_start[event + 1]):
-        trait = events.trait[index]
-        if time_ms < state.cells[row, state.at[slots.TRAIT_TIME] + trait]:
+        column = entry(tables, fields.AGGREGATE_PROPERTY, aggregate)
+        if column >= 0:
+            value_kind = events.property_kind[event, column]
+            if value_kind != NUMBER and (kind != DISTINCT or value_kind in (MISSING, OTHER)):
+                continue
+        if not passes_where(tables, scratch, texts, events, event, aggregate):
             continue
-        state.cells[row, state.at[slots.TRAIT_TIME] + trait] = time_ms
-        state.flags[row, state.at[slots.TRAIT_KIND] + trait] = events.trait_kind[index]
-        state.numbers[row, trait] = events.trait_number[index]
-        state.cells[row, state.at[slots.TRAIT_TEXT] + trait] = events.trait_text[index]
-        settle_trait(tables, state, scratch, row, trait)
+        value = state.at[slots.VALUE] + aggregate
+        if kind == NEWEST:
+            state.cells[row, value] = max(state.cells[row, value], time_ms)
+        elif kind == OLDEST:
+            oldest = state.cells[row, value]
+            state.cells[row, value] = time_ms if oldest == NO_TIME else min(oldest, time_ms)
+        elif kind == DISTINCT:
+            if events.property_kind[event, column] == TEXT:
+                identity = texts.numbers[events.property_text[event, column], IDENTITY]
+            else:
+                bits = events.property_number.view(np.int64)[event, column]
+                identity = identity_of(events.property_kind[event, column], bits)
+            add_to_set(tables, state, row, aggregate, identity, time_ms, moment)
+        else:
+            amount = 1 if kind in (COUNT, VALUES) else events.property_units[event, column]
+            if not add_amount(tables, state, row, aggregate, amount, time_ms, moment):
+                continue
+        mark_aggregate(tables, scratch, aggregate)
 
 
-@jit
-def first_event(state: State, scratch: Scratch, row: int, offset: int) -> None:
-    """The user exists from here on: everything is to be evaluated."""
-    state.flags[row, slots.EXISTS] = 1
-    state.cells[row, slots.INCARNATION] = offset
-    mark_all_comparisons(scratch)
-    scratch.marks[:] = 1
+@inner
+def add_amount(
+    tables: PackedTables, state: State, row: int, aggregate: int, amount: int, time_ms: int, moment: int
+) -> bool:
+    """Add to a total, or let an extreme compare; whether the time is in the aggregate's window."""
+    kind, value = entry(tables, fields.AGGREGATE_KIND, aggregate), state.at[slots.VALUE] + aggregate
+    ring = entry(tables, fields.AGGREGATE_RING, aggregate)
+    slot = value
+    if ring >= 0:
+        now = advance(tables, state, row, aggregate, moment)
+        bucket = bucket_at(tables, state, row, aggregate, time_ms)
+        if now - bucket >= BUCKETS:
+            return False
+        slot = state.at[slots.RING] + ring * BUCKETS + bucket % BUCKETS
+    if is_extreme(kind):
+        state.cells[row, slot] = extreme(kind, state.cells[row, slot], amount)
+        state.cells[row, value] = extreme(kind, state.cells[row, value], amount)
+    else:
+        state.cells[row, value] += amount
+        if slot != value:
+            state.cells[row, slot] += amount
+    return True
+
+
+@inner
+def take_value(
+    tables: PackedTables,
+    state: State,
+    scratch: Scratch,
+    texts: Texts,
+    row: int,
+    fact: int,
+    kind: int,
+    number: float,
+    text: int,
+    time_ms: int,
+) -> None:
+    """Take over a value of a trait or a `latest` if it is not older than the one held; a null removes that one."""
+    if time_ms < state.cells[row, state.at[slots.FACT_TIME] + fact]:
+        return
+    state.cells[row, state.at[slots.FACT_TIME] + fact] = time_ms
+    if (
+        state.flags[row, state.at[slots.FACT_KIND] + fact] == kind
+        and state.numbers[row, state.at[slots.FACT_NUMBER] + fact] == number
+        and state.cells[row, state.at[slots.FACT_TEXT] + fact] == text
+    ):
+        return
+    state.flags[row, state.at[slots.FACT_KIND] + fact] = kind
+    state.numbers[row, state.at[slots.FACT_NUMBER] + fact] = number
+    state.cells[row, state.at[slots.FACT_TEXT] + fact] = text
+    settle_fact(tables, state, scratch, texts, row, fact)
+
+
+@inner
+def take_traits(
+    tables: PackedTables, state: State, scratch: Scratch, texts: Texts, events: Columns, event: int, row: int
+) -> None:
+    """Take over the event's traits."""
+    for index in range(events.trait_start[event], events.trait_start[event + 1]):
+        take_value(
+            tables,
+            state,
+            scratch,
+            texts,
+            row,
+            entry(tables, fields.TRAIT_FACT, events.trait[index]),
+            events.trait_kind[index],
+            events.trait_number[index],
+            plain(events.trait_text[index]),
+            events.time_ms[event],
+        )
+
+
+@inner
+def take_facts(
+    tables: PackedTables, state: State, scratch: Scratch, texts: Texts, events: Columns, event: int, row: int
+) -> None:
+    """Take over what the event is to `latest`, `top` and `top_hour`."""
+    time_ms = events.time_ms[event]
+    for index in span(tables, fields.EVENT_FACT_START, events.name[event]):
+        fact = entry(tables, fields.EVENT_FACT, index)
+        if entry(tables, fields.FACT_KIND, fact) == FACT_HOUR:
+            if add_hour(tables, state, row, fact, time_ms):
+                settle_fact(tables, state, scratch, texts, row, fact)
+            continue
+        column = entry(tables, fields.FACT_SOURCE, fact)
+        kind, value = events.property_kind[event, column], events.property_number[event, column]
+        text = plain(events.property_text[event, column])
+        if entry(tables, fields.FACT_KIND, fact) == FACT_LATEST:
+            if kind != MISSING or text != ABSENT:
+                text = text if kind == TEXT else 0
+                take_value(tables, state, scratch, texts, row, fact, kind, value, text, time_ms)
+        elif kind in (NUMBER, TEXT, FLAG):
+            text = text if kind == TEXT else 0
+            if add_value(tables, state, texts, row, fact, kind, value, text, time_ms):
+                settle_fact(tables, state, scratch, texts, row, fact)
 
 
 @jit
@@ -229,11 +312,13 @@ def process_events(
     tables: PackedTables,
     state: State,
     scratch: Scratch,
+    texts: Texts,
     events: Columns,
     rows: np.ndarray,
     start: int,
     end: int,
     limit: int,
+    switched_ms: int,
     out: Transitions,
     outcome: np.ndarray,
 ) -> int:
@@ -241,50 +326,61 @@ def process_events(
 
     Stops before an event once `limit` transitions are out, and in front of any evaluation that `out` has no room for:
     called again with the event returned, it goes on where it stopped. `outcome[i]` says what became of event i.
+    `switched_ms`: the watermark from which on this version of the catalog holds.
     """
     scratch.where[:] = -1
     for event in range(start, end):
         if out.written[0] >= limit:
             return event
-        row = rows[event]
+        row = plain(rows[event])
         if row < 0:
             continue
-        time_ms = events.time_ms[event]
-        # 1. its moment
-        moment = max(time_ms, state.cells[row, slots.MOMENT], events.watermark_ms[event])
-        # 2. what does nothing
-        id_hash = events.id_hash[event]
+        # 1. a row of another version
+        if state.flags[row, slots.STALE] == 1:
+            if not room(tables, out):
+                return event
+            state.flags[row, slots.STALE] = 0
+            mark_aggregates(tables, scratch)
+            mark_conditions(tables, scratch)
+            switched = max(state.cells[row, slots.MOMENT], switched_ms)
+            conclude(tables, state, scratch, texts, out, row, switched, event, plain(CAUSE_CATALOG))
+        # 2. its moment
+        moment = max(events.time_ms[event], state.cells[row, slots.MOMENT], events.watermark_ms[event])
+        # 3. what does nothing
+        id_hash, counted = events.id_hash[event], events.name[event] >= 0
         if id_hash != 0 and is_duplicate(state, row, id_hash, moment):
             outcome[event] = DUPLICATE
             continue
-        if events.name[event] >= 0 and too_large(tables, state, scratch, events, event, row, moment):
+        if counted and too_large(tables, state, scratch, texts, events, event, row, moment):
             outcome[event] = SUM_TOO_LARGE
             continue
-        # 3. what time has brought about
+        # 4. what time has brought about
         while state.cells[row, slots.DUE] <= moment:
             if not room(tables, out):
                 return event
-            flip(tables, state, scratch, out, row, event)
+            mark_due(tables, state, scratch, row)
+            due = state.cells[row, slots.DUE]
+            conclude(tables, state, scratch, texts, out, row, due, event, plain(CAUSE_TIME))
         if not room(tables, out):
             return event
-        # 4. the event
+        # 5. the event
         outcome[event] = ACCEPTED
-        state.cells[row, slots.MOMENT] = moment
-        state.flags[row, slots.CHANGED] = 1
         if id_hash != 0:
             kept = state.cells[row, slots.ID_COUNT] % KEPT_IDS
             state.cells[row, state.at[slots.ID_HASH] + kept] = id_hash
             state.cells[row, state.at[slots.ID_MOMENT] + kept] = moment
             state.cells[row, slots.ID_COUNT] += 1
         if state.flags[row, slots.EXISTS] == 0:
-            first_event(state, scratch, row, events.offset[event])
-        take_traits(tables, state, scratch, events, event, row)
-        if events.name[event] >= 0:
-            count_event(tables, state, scratch, events, event, row, moment)
-        # 5. the conditions it touched
-        settle_comparisons(tables, state, scratch, row, moment)
-        evaluate(tables, state, scratch, out, row, moment, event, False)
-        next_due(state, row)
+            # The user exists from here on: everything is to be evaluated.
+            state.flags[row, slots.EXISTS] = 1
+            state.cells[row, slots.INCARNATION] = events.offset[event]
+            mark_conditions(tables, scratch)
+        take_traits(tables, state, scratch, texts, events, event, row)
+        if counted:
+            take_facts(tables, state, scratch, texts, events, event, row)
+            count_event(tables, state, scratch, texts, events, event, row, moment)
+        # 6. the conditions it touched
+        conclude(tables, state, scratch, texts, out, row, moment, event, plain(CAUSE_EVENT))
     return end
 
 
@@ -293,19 +389,34 @@ def process_due(
     tables: PackedTables,
     state: State,
     scratch: Scratch,
+    texts: Texts,
     rows: np.ndarray,
     start: int,
     watermark_ms: int,
+    switched_ms: int,
     out: Transitions,
 ) -> int:
     """Apply the flips due up to the watermark of the users `rows[start:]`, user by user, in order of time.
 
+    A row of another version of the catalog is evaluated under this one first; with NO_TIME for the watermark nothing
+    else is done.
+
     Returns the index of the user at whom `out` had no room left: called again from there, it goes on.
     """
     for index in range(start, len(rows)):
-        row = rows[index]
+        row = plain(rows[index])
+        if state.flags[row, slots.STALE] == 1:
+            if not room(tables, out):
+                return index
+            state.flags[row, slots.STALE] = 0
+            mark_aggregates(tables, scratch)
+            mark_conditions(tables, scratch)
+            switched = max(state.cells[row, slots.MOMENT], switched_ms)
+            conclude(tables, state, scratch, texts, out, row, switched, plain(-1), plain(CAUSE_CATALOG))
         while state.cells[row, slots.DUE] <= watermark_ms:
             if not room(tables, out):
                 return index
-            flip(tables, state, scratch, out, row, -1)
+            mark_due(tables, state, scratch, row)
+            due = state.cells[row, slots.DUE]
+            conclude(tables, state, scratch, texts, out, row, due, plain(-1), plain(CAUSE_TIME))
     return len(rows)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rules.tables import Float64, Int64, Tables
-from stream.engine.jit import jit
+from stream.engine.jit import inner
 
 __all__ = ["PackedTables", "entry", "number", "pack", "size", "span"]
 
@@ -37,25 +37,25 @@ def pack(tables: Tables) -> PackedTables:
     return PackedTables(start, whole, real)
 
 
-@jit
+@inner
 def entry(tables: PackedTables, field: int, index: int) -> int:
     """One entry of a field of whole numbers."""
     return int(tables.whole[tables.start[field] + index])
 
 
-@jit
+@inner
 def number(tables: PackedTables, field: int, index: int) -> float:
     """One entry of a field of floats."""
     return float(tables.real[tables.start[field] + index])
 
 
-@jit
+@inner
 def size(tables: PackedTables, field: int) -> int:
     """How many entries a field has."""
     return int(tables.start[field + 1] - tables.start[field])
 
 
-@jit
+@inner
 def span(tables: PackedTables, field: int, index: int) -> range:
     """The entries of one list of a field of lists, given the field of their starts."""
     at = tables.start[field] + index

@@ -5,12 +5,28 @@ A worker (or `replay`) hands over `Records` of one partition in log order and ge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NEVER_MS", "Message", "Profile", "Records", "Reject", "StepResult"]
+from rules.compiled import Fact
+from rules.interpret import Value
+from rules.nodes import Aggregate, Days
+
+__all__ = [
+    "NEVER_MS",
+    "FactReading",
+    "Message",
+    "Profile",
+    "Reading",
+    "Records",
+    "Reject",
+    "Standing",
+    "StepResult",
+    "UnitReading",
+]
 
 NEVER_MS = 2**62
 """The due time of a user whom time alone changes nothing for."""
@@ -57,7 +73,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One user as of a moment. `tags`: durations in ms, missing None. `since_ms`: entry time of each segment held."""
+    """One user as of a moment; segments and tiers in the order of the catalog.
+
+    tags: durations in ms, missing None.  since_ms: entry time of each segment held.  levels: by tier.
+    """
 
     user: str
     version: int
@@ -65,6 +84,61 @@ class Profile:
     tags: dict[str, object]
     segments: list[str]
     since_ms: dict[str, int]
+    levels: dict[str, str]
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An aggregate's value as expressions see it (durations in ms; None: missing), and how it changes.
+
+    changed_ms: when it last came to another side of a threshold, None if never; by_time: by time alone.
+    timeline: the moments to come at which time alone changes it, ascending, with the value from each on; at most 61,
+    none where it grows with time itself.
+    """
+
+    value: float | int | None
+    changed_ms: int | None
+    by_time: bool
+    timeline: Sequence[tuple[int, float | int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FactReading:
+    """A trait's, `latest`'s, `top`'s or `top_hour`'s value (`rules.interpret.PRESENT` of an object), and its time.
+
+    time_ms: the timestamp of a trait or `latest`, None of the others and where there never was one.
+    """
+
+    value: Value
+    time_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitReading:
+    """Whether a user is in a segment, or on which level of a tier; since when (or out of it since) and by what cause.
+
+    since_ms, cause: None if the user never moved there.
+    """
+
+    inside: bool
+    level: str | None
+    since_ms: int | None
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that is known of a user, for people to ask about.
+
+    moment_ms: the moment that values are of.  values, facts: by what the catalog's expressions read.  units: segments
+    and tiers by name.  due_ms: when time alone may next change something (`NEVER_MS`: never).
+    """
+
+    moment_ms: int
+    values: dict[Aggregate | Days, Reading]
+    facts: dict[Fact, FactReading]
+    units: dict[str, UnitReading]
     due_ms: int
 
 
@@ -77,7 +151,7 @@ class StepResult:
     change_times_ms: effective time of each change.  change_events: record index of each change in the batch (of the
     record that brought it out), -1 in a step of due users.
     rejects: by record index.  misplaced: record indices of events that belong to another partition, to be forwarded.
-    rows: user and encoded row, each user once.  sizes: change of the number of members by segment.
+    rows: user and encoded row, each user once.  sizes: change of the number of members by segment or `tier=level`.
     entered, left: users by indexed segment.  due: users whose entry in the due set is to be set; `NEVER_MS` removes it.
     """
 

@@ -1,36 +1,79 @@
-"""A user's row as bytes: what is stored, and how it is read back into the table.
+"""A user's row as bytes: what is stored, and what can be told of it without an engine.
 
-Only facts are stored; places, leaves and due times follow from them. Sparse and self-describing: aggregates, segments
-and traits are known by 64-bit keys that mean the same in every catalog, so a row can be read under any: what the
-catalog does not have is dropped, what the row does not have starts empty. Integers are little-endian; `varint` is
-zigzag LEB128.
+Stored is only what cannot be computed: places, leaves, winners and due times follow from it. Sparse and
+self-describing: everything is known by 64-bit keys that mean the same in every catalog, so a row can be read under any
+(`stream.engine.row_reader`): what the catalog does not have is dropped, what the row does not have starts empty.
+Integers are little-endian; `varint` is zigzag LEB128; ages are ms before the moment.
 
     u8 format · i64 step · i64 moment · i64 incarnation · i64 version · i64 armed · i64 catalog version
-    u16 n · n x (u64 segment, i64 entered)
-    u16 n · n x (u64 aggregate, u8 0, i64 value  |  u64 aggregate, u8 1, i64 head, u8 m, m x (u8 age, varint held))
-    u16 n · n x (u64 trait, u8 kind, i64 time, i64 bits of the number, u16 m, m bytes of text)
+    u16 n · n x (u64 segment, u8 member, u8 cause, i64 since)     those that the user is or has been in
+    u16 n · n x (u64 tier, u64 level, u8 cause, i64 since)        those that the user is on a level of
+    u16 n · n x (u64 aggregate, u8 form, varint changed, what it holds)
+            form NOTHING: -  ·  VALUE: i64  ·  RING: i64 head, u8 m, m x (u8 buckets before, varint held)
+            ·  SET: u8 m, m x (i64 value, varint age), newest first
+            changed: 2 moment + 1 - CHANGED_AT, or -1 for never
+    u16 n · n x (u64 trait or latest, i64 time, content)
+    u16 n · n x (u64 top, u8 m, m x (i64 time, i64 bits of the weight, content))
+    u16 n · n x (u64 top_hour, u8 m, m x (u8 hour, i64 time, i64 bits of the weight))
     u8 n · n x (u64 message id, i64 moment), oldest first
+    content: u8 kind, then of a NUMBER or FLAG the i64 bits of the double, of a TEXT u16 m and m bytes
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from rules.program import key_of
-from rules.tables import TEXT, Int32, Int64, Tables, UInt8
+from rules.tables import (
+    DAY_HOURS,
+    DAYS_SINCE,
+    DISTINCT_VALUES,
+    FACT_HOUR,
+    FACT_LATEST,
+    FACT_TOP,
+    FACT_TRAIT,
+    FLAG,
+    MISSING,
+    NUMBER,
+    TEXT,
+    TOP_VALUES,
+    Int32,
+    Int64,
+    Tables,
+    UInt8,
+)
 from stream.engine import fields, slots
-from stream.engine.jit import jit
+from stream.engine.jit import inner, jit
 from stream.engine.packed import PackedTables, entry, size
+from stream.engine.row_bytes import put, put_varint
 from stream.engine.state import BUCKETS, DUPLICATE_WITHIN_MS, KEPT_IDS, NO_TIME, State
+from stream.engine.strings import START, Texts
+from stream.engine.windows import nothing_of
 
-__all__ = ["FORMAT", "RowFormatError", "encode_rows", "read_row", "row_bound", "row_members", "row_step"]
+__all__ = [
+    "FORMAT",
+    "NOTHING",
+    "RING",
+    "SET",
+    "VALUE",
+    "RowFormatError",
+    "encode_rows",
+    "row_bound",
+    "row_catalog_version",
+    "row_levels",
+    "row_members",
+    "row_step",
+]
 
-FORMAT = 1
+FORMAT = 2
+NOTHING, VALUE, RING, SET = range(4)
 _HEADER = struct.Struct("<B6q")
-_MEMBERS = struct.Struct("<H")
-_MEMBER = struct.Struct("<Qq")
+_COUNT = struct.Struct("<H")
+_SEGMENT = struct.Struct("<QBBq")
+_TIER = struct.Struct("<QQBq")
 _TEXT_BYTES = 256
 
 
@@ -43,7 +86,7 @@ def check_format(row: bytes) -> None:
     if len(row) < _HEADER.size or row[0] != FORMAT:
         raise RowFormatError(
             f"a stored row has format {row[0] if row else 'none'}, this version of tagstream reads {FORMAT}; "
-            "a newer version wrote it: run that version, or rebuild the state from the events log"
+            "another version wrote it: run that version, or rebuild the state from the events log"
         )
 
 
@@ -53,62 +96,56 @@ def row_step(row: bytes) -> int:
     return int(_HEADER.unpack_from(row)[1])
 
 
-def row_members(row: bytes, segments: list[str]) -> dict[str, int]:
+def row_catalog_version(row: bytes) -> int:
+    """The version of the catalog under which a stored row was last evaluated. RowFormatError."""
+    check_format(row)
+    return int(_HEADER.unpack_from(row)[6])
+
+
+def row_members(row: bytes, segments: Sequence[str]) -> dict[str, int]:
     """Which of the segments the user of a stored row is in: name → entry time in ms. RowFormatError."""
     check_format(row)
     names = {key_of(name): name for name in segments}
-    (count,) = _MEMBERS.unpack_from(row, _HEADER.size)
-    start = _HEADER.size + _MEMBERS.size
-    pairs = _MEMBER.iter_unpack(row[start : start + count * _MEMBER.size])
-    return {names[key]: entered for key, entered in pairs if key in names}
+    (count,) = _COUNT.unpack_from(row, _HEADER.size)
+    start = _HEADER.size + _COUNT.size
+    entries = _SEGMENT.iter_unpack(row[start : start + count * _SEGMENT.size])
+    return {names[key]: since for key, member, _, since in entries if member and key in names}
+
+
+def row_levels(row: bytes, tiers: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, int]]:
+    """On which level of the tiers the user of a stored row is: tier → level and since when in ms. RowFormatError.
+
+    tiers: the names of each tier's levels; a level that is not among them is left out.
+    """
+    check_format(row)
+    names = {key_of(f"tier:{name}"): name for name in tiers}
+    (count,) = _COUNT.unpack_from(row, _HEADER.size)
+    start = _HEADER.size + _COUNT.size + count * _SEGMENT.size
+    (count,) = _COUNT.unpack_from(row, start)
+    start += _COUNT.size
+    found = {}
+    for key, level_key, _, since in _TIER.iter_unpack(row[start : start + count * _TIER.size]):
+        tier = names.get(key)
+        for level in () if tier is None else tiers[tier]:
+            if tier is not None and key_of(level) == level_key:
+                found[tier] = (level, since)
+    return found
 
 
 def row_bound(tables: Tables) -> int:
     """No row of this catalog takes more bytes than this."""
-    aggregates, traits = len(tables.aggregate_kind), len(tables.trait_key)
-    ring = 18 + BUCKETS * 11
-    return 64 + len(tables.segment_key) * 16 + aggregates * ring + traits * (27 + _TEXT_BYTES) + KEPT_IDS * 16
-
-
-@jit
-def put(buffer: UInt8, at: int, value: int, size: int) -> int:
-    """Write the low `size` bytes of a value; returns the position behind them."""
-    for index in range(size):
-        buffer[at + index] = (value >> (8 * index)) & 0xFF
-    return at + size
-
-
-@jit
-def get(data: UInt8, at: int, size: int) -> int:
-    """Read `size` bytes; of eight the result is signed."""
-    value = np.int64(0)
-    for index in range(size):
-        value |= np.int64(data[at + index]) << (8 * index)
-    return int(value)
-
-
-@jit
-def put_varint(buffer: UInt8, at: int, value: int) -> int:
-    """Write a signed number of any size in as few bytes as it needs."""
-    rest = np.uint64((value << 1) ^ (value >> 63))
-    while rest >= np.uint64(128):
-        buffer[at] = np.uint8(rest & np.uint64(127)) | np.uint8(128)
-        rest >>= np.uint64(7)
-        at += 1
-    buffer[at] = np.uint8(rest)
-    return at + 1
-
-
-@jit
-def get_varint(data: UInt8, at: int) -> tuple[int, int]:
-    """The number at a position, and the position behind it."""
-    rest, shift = np.uint64(0), np.uint64(0)
-    while data[at] >= 128:
-        rest |= np.uint64(data[at] & 127) << shift
-        shift += np.uint64(7)
-        at += 1
-    rest |= np.uint64(data[at]) << shift
-    return int(np.int64(rest >> np.uint64(1)) ^ -np.int64(rest & np.uint64(1))), at + 1
+    content = 3 + _TEXT_BYTES
+    return (
+        128
+        + len(tables.unit_key) * _TIER.size
+        + len(tables.aggregate_kind) * 28
+        + tables.ring_count * BUCKETS * 11
+        + tables.set_count * DISTINCT_VALUES * 18
+        + len(tables.fact_kind) * (17 + content)
+        + tables.top_count * TOP_VALUES * (16 + content)
+        + tables.hour_count * DAY_HOURS * 17
+        + KEPT_IDS * 16
+    )
 
 
 @jit
@@ -119,22 +156,20 @@ def encode_rows(
     start: int,
     step: int,
     catalog_version: int,
-    text: UInt8,
-    text_start: Int64,
+    texts: Texts,
     bound: int,
     buffer: UInt8,
     ends: Int64,
 ) -> int:
     """Encode `rows[start:]` one behind the other; `ends[i]` is where row i ends in `buffer` (row `start` begins at 0).
 
-    Returns the index of the first row that might not fit any more. `text[text_start[i]:text_start[i + 1]]` is string i.
+    Returns the index of the first row that might not fit any more.
     """
     at = 0
-    numbers = state.numbers.view(np.int64)
     for index in range(start, len(rows)):
         if at + bound > len(buffer):
             return index
-        row = rows[index]
+        row = int(rows[index])
         at = put(buffer, at, FORMAT, 1)
         at = put(buffer, at, step, 8)
         at = put(buffer, at, state.cells[row, slots.MOMENT], 8)
@@ -142,145 +177,204 @@ def encode_rows(
         at = put(buffer, at, state.cells[row, slots.VERSION], 8)
         at = put(buffer, at, state.cells[row, slots.ARMED], 8)
         at = put(buffer, at, catalog_version, 8)
+        at = put_units(tables, state, row, buffer, at)
         count_at, count, at = at, 0, at + 2
-        for segment in range(size(tables, fields.SEGMENT_KEY)):
-            if state.flags[row, state.at[slots.MEMBER] + segment] == 1:
-                at = put(buffer, at, entry(tables, fields.SEGMENT_KEY, segment), 8)
-                at = put(buffer, at, state.cells[row, state.at[slots.ENTERED] + segment], 8)
-                count += 1
-        put(buffer, count_at, count, 2)
-        count_at, count, at = at, 0, at + 2
-        for aggregate in range(size(tables, fields.AGGREGATE_KEY)):
+        for aggregate in range(size(tables, fields.AGGREGATE_KIND)):
             end = put_aggregate(tables, state, row, aggregate, buffer, at)
             if end > at:
                 count += 1
             at = end
         put(buffer, count_at, count, 2)
-        count_at, count, at = at, 0, at + 2
-        for trait in range(size(tables, fields.TRAIT_KEY)):
-            if state.cells[row, state.at[slots.TRAIT_TIME] + trait] == NO_TIME:
-                continue
-            at = put(buffer, at, entry(tables, fields.TRAIT_KEY, trait), 8)
-            at = put(buffer, at, state.flags[row, state.at[slots.TRAIT_KIND] + trait], 1)
-            at = put(buffer, at, state.cells[row, state.at[slots.TRAIT_TIME] + trait], 8)
-            at = put(buffer, at, numbers[row, trait], 8)
-            length = 0
-            if state.flags[row, state.at[slots.TRAIT_KIND] + trait] == TEXT:
-                first = text_start[state.cells[row, state.at[slots.TRAIT_TEXT] + trait]]
-                length = text_start[state.cells[row, state.at[slots.TRAIT_TEXT] + trait] + 1] - first
-                buffer[at + 2 : at + 2 + length] = text[first : first + length]
-            at = put(buffer, at, length, 2) + length
-            count += 1
-        put(buffer, count_at, count, 2)
-        count_at, count, at = at, 0, at + 1
-        kept = min(state.cells[row, slots.ID_COUNT], KEPT_IDS)
-        for number in range(state.cells[row, slots.ID_COUNT] - kept, state.cells[row, slots.ID_COUNT]):
-            moment = state.cells[row, state.at[slots.ID_MOMENT] + number % KEPT_IDS]
-            if state.cells[row, slots.MOMENT] - moment <= DUPLICATE_WITHIN_MS:
-                at = put(buffer, at, state.cells[row, state.at[slots.ID_HASH] + number % KEPT_IDS], 8)
-                at = put(buffer, at, moment, 8)
-                count += 1
-        put(buffer, count_at, count, 1)
+        at = put_facts(tables, state, texts, row, buffer, at)
+        at = put_tops(tables, state, texts, row, buffer, at)
+        at = put_hours(tables, state, row, buffer, at)
+        at = put_ids(state, row, buffer, at)
         ends[index] = at
     return len(rows)
 
 
-@jit
-def put_aggregate(tables: PackedTables, state: State, row: int, aggregate: int, buffer: UInt8, at: int) -> int:
-    """Write an aggregate unless there is nothing in it; returns the position behind it."""
-    ring = entry(tables, fields.AGGREGATE_RING, aggregate)
-    value = state.cells[row, state.at[slots.VALUE] + aggregate]
-    if ring < 0:
-        if value == entry(tables, fields.AGGREGATE_EMPTY, aggregate):
-            return at
-        at = put(buffer, at, entry(tables, fields.AGGREGATE_KEY, aggregate), 8)
-        at = put(buffer, at, 0, 1)
-        return put(buffer, at, value, 8)
-    head, start, held = state.cells[row, state.at[slots.HEAD] + ring], at, 0
-    at = put(buffer, at, entry(tables, fields.AGGREGATE_KEY, aggregate), 8)
-    at = put(buffer, at, 1, 1)
-    at = put(buffer, at, head, 8)
-    count_at, at = at, at + 1
-    for age in range(BUCKETS):
-        slot = state.cells[row, state.at[slots.RING] + ring * BUCKETS + (head - age) % BUCKETS]
-        if slot != 0:
-            at = put(buffer, at, age, 1)
-            at = put_varint(buffer, at, slot)
-            held += 1
-    if held == 0:
-        return start
-    put(buffer, count_at, held, 1)
+@inner
+def put_units(tables: PackedTables, state: State, row: int, buffer: UInt8, at: int) -> int:
+    """Write what the user is, or has been, in; returns the position behind it."""
+    for tier in range(2):
+        count_at, count, at = at, 0, at + 2
+        for unit in range(size(tables, fields.UNIT_KEY)):
+            member = state.flags[row, state.at[slots.MEMBER] + unit]
+            since = state.cells[row, state.at[slots.ENTERED] + unit]
+            if entry(tables, fields.UNIT_TIER, unit) != tier or since == NO_TIME:
+                continue
+            if member == 0 and (tier == 1 or entry(tables, fields.UNIT_RETIRED, unit) == 1):
+                continue
+            at = put(buffer, at, entry(tables, fields.UNIT_KEY, unit), 8)
+            if tier == 1:
+                program = entry(tables, fields.UNIT_FIRST_PROGRAM, unit) + member - 1
+                at = put(buffer, at, entry(tables, fields.LEVEL_KEY, program), 8)
+            else:
+                at = put(buffer, at, member, 1)
+            at = put(buffer, at, state.flags[row, state.at[slots.UNIT_CAUSE] + unit], 1)
+            at = put(buffer, at, since, 8)
+            count += 1
+        put(buffer, count_at, count, 2)
     return at
 
 
-@jit
-def find(tables: PackedTables, field: int, key: int, hint: int) -> int:
-    """The index of a key in a field of keys, looked for at the hint first; -1: not there."""
-    count = size(tables, field)
-    if hint < count and entry(tables, field, hint) == key:
-        return hint
-    for index in range(count):
-        if entry(tables, field, index) == key:
-            return index
-    return -1
+@inner
+def put_aggregate(tables: PackedTables, state: State, row: int, aggregate: int, buffer: UInt8, at: int) -> int:
+    """Write an aggregate unless there is nothing to say of it; returns the position behind it."""
+    kind = entry(tables, fields.AGGREGATE_KIND, aggregate)
+    if kind >= DAYS_SINCE:
+        return at
+    ring = entry(tables, fields.AGGREGATE_RING, aggregate)
+    value = state.cells[row, state.at[slots.VALUE] + aggregate]
+    changed_at = state.cells[row, state.at[slots.CHANGED_AT] + aggregate]
+    changed = -1 if changed_at == NO_TIME else 2 * state.cells[row, slots.MOMENT] + 1 - changed_at
+    start, at = at, put(buffer, at, entry(tables, fields.AGGREGATE_KEY, aggregate), 8)
+    form_at, form = at, NOTHING
+    at = put_varint(buffer, at + 1, changed)
+    if ring >= 0:
+        behind = put_ring(tables, state, row, aggregate, buffer, at)
+        if behind > at:
+            form, at = RING, behind
+    elif value != entry(tables, fields.AGGREGATE_EMPTY, aggregate):
+        if entry(tables, fields.AGGREGATE_SET, aggregate) >= 0:
+            form, at = SET, put_set(tables, state, row, aggregate, buffer, at)
+        else:
+            form, at = VALUE, put(buffer, at, value, 8)
+    put(buffer, form_at, form, 1)
+    return start if form == NOTHING and changed < 0 else at
 
 
-@jit
-def read_row(tables: PackedTables, state: State, row: int, data: UInt8, texts: Int64) -> int:
-    """Read a stored row's facts into a cleared row; returns the number of strings found.
+@inner
+def put_ring(tables: PackedTables, state: State, row: int, aggregate: int, buffer: UInt8, at: int) -> int:
+    """Write the buckets in which there is something; returns the position behind them, the same if there are none."""
+    ring = entry(tables, fields.AGGREGATE_RING, aggregate)
+    nothing = nothing_of(entry(tables, fields.AGGREGATE_KIND, aggregate))
+    head, held, start = state.cells[row, state.at[slots.HEAD] + ring], 0, at
+    at = put(buffer, at, head, 8)
+    count_at, at = at, at + 1
+    for age in range(BUCKETS):
+        amount = state.cells[row, state.at[slots.RING] + ring * BUCKETS + (head - age) % BUCKETS]
+        if amount != nothing:
+            at = put(buffer, at, age, 1)
+            at = put_varint(buffer, at, amount)
+            held += 1
+    put(buffer, count_at, held, 1)
+    return start if held == 0 else at
 
-    `texts` `(≥ T, 3)` gets trait, start and length in `data` of each string: the caller sets their `trait_text`.
-    """
-    numbers = state.numbers.view(np.int64)
-    state.flags[row, slots.EXISTS] = 1
-    state.cells[row, slots.MOMENT] = get(data, 9, 8)
-    state.cells[row, slots.INCARNATION] = get(data, 17, 8)
-    state.cells[row, slots.VERSION] = get(data, 25, 8)
-    state.cells[row, slots.ARMED] = get(data, 33, 8)
-    at, hint = 49, 0
-    count, at = get(data, at, 2), at + 2
-    for _ in range(count):
-        hint = find(tables, fields.SEGMENT_KEY, get(data, at, 8), hint) + 1
-        if hint > 0:
-            state.flags[row, state.at[slots.MEMBER] + hint - 1] = 1
-            state.cells[row, state.at[slots.ENTERED] + hint - 1] = get(data, at + 8, 8)
-        at += 16
-    count, at, hint = get(data, at, 2), at + 2, 0
-    for _ in range(count):
-        hint = find(tables, fields.AGGREGATE_KEY, get(data, at, 8), hint) + 1
-        ringed, at = data[at + 8], at + 9
-        if ringed == 0:
-            if hint > 0:
-                state.cells[row, state.at[slots.VALUE] + hint - 1] = get(data, at, 8)
-            at += 8
+
+@inner
+def put_set(tables: PackedTables, state: State, row: int, aggregate: int, buffer: UInt8, at: int) -> int:
+    """Write the values of a set; returns the position behind them."""
+    first = entry(tables, fields.AGGREGATE_SET, aggregate) * DISTINCT_VALUES
+    count = state.cells[row, state.at[slots.VALUE] + aggregate]
+    at = put(buffer, at, count, 1)
+    for index in range(first, first + count):
+        at = put(buffer, at, state.cells[row, state.at[slots.SET_VALUE] + index], 8)
+        time_ms = state.cells[row, state.at[slots.SET_TIME] + index]
+        at = put_varint(buffer, at, state.cells[row, slots.MOMENT] - time_ms)
+    return at
+
+
+@inner
+def put_content(texts: Texts, kind: int, bits: int, text: int, buffer: UInt8, at: int) -> int:
+    """Write a value of whatever kind; returns the position behind it."""
+    at = put(buffer, at, kind, 1)
+    if kind in (NUMBER, FLAG):
+        return put(buffer, at, bits, 8)
+    if kind == TEXT:
+        first = texts.numbers[text, START]
+        length = texts.numbers[text + 1, START] - first
+        at = put(buffer, at, length, 2)
+        buffer[at : at + length] = texts.data[first : first + length]
+        at += length
+    return at
+
+
+@inner
+def put_facts(tables: PackedTables, state: State, texts: Texts, row: int, buffer: UInt8, at: int) -> int:
+    """Write traits and latest values; returns the position behind them."""
+    bits = state.numbers.view(np.int64)
+    count_at, count, at = at, 0, at + 2
+    for fact in range(size(tables, fields.FACT_KIND)):
+        time_ms = state.cells[row, state.at[slots.FACT_TIME] + fact]
+        if entry(tables, fields.FACT_KIND, fact) not in (FACT_TRAIT, FACT_LATEST) or time_ms == NO_TIME:
             continue
-        head, held = get(data, at, 8), data[at + 8]
-        at += 9
-        for _ in range(held):
-            slot, (value, end) = (head - np.int64(data[at])) % BUCKETS, get_varint(data, at + 1)
-            if hint > 0:
-                ring = entry(tables, fields.AGGREGATE_RING, hint - 1)
-                state.cells[row, state.at[slots.HEAD] + ring] = head
-                state.cells[row, state.at[slots.RING] + ring * BUCKETS + slot] = value
-                state.cells[row, state.at[slots.VALUE] + hint - 1] += value
-            at = end
-    count, at, hint = get(data, at, 2), at + 2, 0
-    found = 0
-    for _ in range(count):
-        hint = find(tables, fields.TRAIT_KEY, get(data, at, 8), hint) + 1
-        length = get(data, at + 25, 2)
-        if hint > 0:
-            state.flags[row, state.at[slots.TRAIT_KIND] + hint - 1] = data[at + 8]
-            state.cells[row, state.at[slots.TRAIT_TIME] + hint - 1] = get(data, at + 9, 8)
-            numbers[row, hint - 1] = get(data, at + 17, 8)
-            if data[at + 8] == TEXT:
-                texts[found, 0], texts[found, 1], texts[found, 2] = hint - 1, at + 27, length
-                found += 1
-        at += 27 + length
-    count, at = data[at], at + 1
-    for index in range(count):
-        state.cells[row, state.at[slots.ID_HASH] + index] = get(data, at, 8)
-        state.cells[row, state.at[slots.ID_MOMENT] + index] = get(data, at + 8, 8)
-        at += 16
-    state.cells[row, slots.ID_COUNT] = count
-    return found
+        at = put(buffer, at, entry(tables, fields.FACT_KEY, fact), 8)
+        at = put(buffer, at, time_ms, 8)
+        kind = state.flags[row, state.at[slots.FACT_KIND] + fact]
+        text = state.cells[row, state.at[slots.FACT_TEXT] + fact]
+        at = put_content(texts, kind, bits[row, state.at[slots.FACT_NUMBER] + fact], text, buffer, at)
+        count += 1
+    put(buffer, count_at, count, 2)
+    return at
+
+
+@inner
+def put_tops(tables: PackedTables, state: State, texts: Texts, row: int, buffer: UInt8, at: int) -> int:
+    """Write what tops weigh; returns the position behind it."""
+    bits = state.numbers.view(np.int64)
+    count_at, count, at = at, 0, at + 2
+    for fact in range(size(tables, fields.FACT_KIND)):
+        first = entry(tables, fields.FACT_SLOT, fact) * TOP_VALUES
+        if (
+            entry(tables, fields.FACT_KIND, fact) != FACT_TOP
+            or state.flags[row, state.at[slots.TOP_KIND] + first] == MISSING
+        ):
+            continue
+        at = put(buffer, at, entry(tables, fields.FACT_KEY, fact), 8)
+        held_at, held, at = at, 0, at + 1
+        for index in range(first, first + TOP_VALUES):
+            kind = state.flags[row, state.at[slots.TOP_KIND] + index]
+            if kind == MISSING:
+                break
+            at = put(buffer, at, state.cells[row, state.at[slots.TOP_TIME] + index], 8)
+            at = put(buffer, at, bits[row, state.at[slots.TOP_WEIGHT] + index], 8)
+            text = state.cells[row, state.at[slots.TOP_TEXT] + index]
+            at = put_content(texts, kind, bits[row, state.at[slots.TOP_NUMBER] + index], text, buffer, at)
+            held += 1
+        put(buffer, held_at, held, 1)
+        count += 1
+    put(buffer, count_at, count, 2)
+    return at
+
+
+@inner
+def put_hours(tables: PackedTables, state: State, row: int, buffer: UInt8, at: int) -> int:
+    """Write what hours of day weigh; returns the position behind it."""
+    bits = state.numbers.view(np.int64)
+    count_at, count, at = at, 0, at + 2
+    for fact in range(size(tables, fields.FACT_KIND)):
+        if entry(tables, fields.FACT_KIND, fact) != FACT_HOUR:
+            continue
+        first = entry(tables, fields.FACT_SLOT, fact) * DAY_HOURS
+        start, at = at, put(buffer, at, entry(tables, fields.FACT_KEY, fact), 8)
+        held_at, held, at = at, 0, at + 1
+        for hour in range(DAY_HOURS):
+            time_ms = state.cells[row, state.at[slots.HOUR_TIME] + first + hour]
+            if time_ms != NO_TIME:
+                at = put(buffer, at, hour, 1)
+                at = put(buffer, at, time_ms, 8)
+                at = put(buffer, at, bits[row, state.at[slots.HOUR_WEIGHT] + first + hour], 8)
+                held += 1
+        put(buffer, held_at, held, 1)
+        if held == 0:
+            at = start
+        else:
+            count += 1
+    put(buffer, count_at, count, 2)
+    return at
+
+
+@inner
+def put_ids(state: State, row: int, buffer: UInt8, at: int) -> int:
+    """Write the message ids that still tell duplicates; returns the position behind them."""
+    count_at, count, at = at, 0, at + 1
+    kept = min(state.cells[row, slots.ID_COUNT], KEPT_IDS)
+    for number in range(state.cells[row, slots.ID_COUNT] - kept, state.cells[row, slots.ID_COUNT]):
+        moment = state.cells[row, state.at[slots.ID_MOMENT] + number % KEPT_IDS]
+        if state.cells[row, slots.MOMENT] - moment <= DUPLICATE_WITHIN_MS:
+            at = put(buffer, at, state.cells[row, state.at[slots.ID_HASH] + number % KEPT_IDS], 8)
+            at = put(buffer, at, moment, 8)
+            count += 1
+    put(buffer, count_at, count, 1)
+    return at

@@ -1,5 +1,5 @@
 """Where the parts of a row stand: the first columns are the same in every catalog, the groups behind them start at
-`state.at[GROUP]`. A is the catalog's number of aggregates, R of rings, T of traits, X of comparisons, S of segments.
+`state.at[GROUP]`. A is the catalog's number of aggregates, R of rings, F of facts, X of comparisons, U of units.
 """
 
 from __future__ import annotations
@@ -14,34 +14,51 @@ ARMED = 5  # the user's entry in the due set
 ID_COUNT = 6  # message ids ever kept
 SCALARS = 7
 
-# Groups of `state.cells`: (VALUE..) are numbers of entries of `state.at`.
-VALUE = 0  # A: count, units, or time of the newest / oldest event
+# Groups of `state.cells`: (VALUE..) are numbers of entries of `state.at`, in the order of their columns.
+VALUE = 0  # A: count, units, time of the newest / oldest event, size of a set, or the day number of the date in a fact
 PLACE = 1  # A: place of the value among the aggregate's cuts, -1: missing
-HEAD = 2  # R: newest bucket a ring has moved to
-NEXT = 3  # A + X + stays: when each may next change something
-ENTERED = 4  # S: moment of the last entry
-TRAIT_TEXT = 5  # T: number of a string
-TRAIT_TIME = 6  # T
-ID_HASH = 7  # 64: of the last accepted events with ids, a ring
-ID_MOMENT = 8  # 64
-RING = 9  # R x 61: what each bucket holds, at bucket number mod 61
+CHANGED_AT = 2  # A: 2 x the moment at which the place last changed, plus 1 if by time alone; NO_TIME: never
+HEAD = 3  # R: newest bucket a ring has moved to
+NEXT = 4  # A + X + stays: when each may next change something
+NEXT_LEAST = 5  # of each block of 64 entries of NEXT the least
+ENTERED = 6  # U: moment of the last transition, either way
+FACT_TIME = 7  # F: of a trait or latest its timestamp, of a top its newest occurrence
+TOP_TIME = 8  # tops x 32: newest occurrence of each value
+HOUR_TIME = 9  # hours x 24
+FACT_TEXT = 10  # F: number of a string
+TOP_TEXT = 11  # tops x 32: number of a string; behind FACT_TEXT, so that all strings of a row lie together
+SET_VALUE = 12  # sets x 64: identities of values, those seen last first
+SET_TIME = 13  # sets x 64: newest occurrence of each, NO_TIME: none
+ID_HASH = 14  # 64: of the last accepted events with ids, a ring
+ID_MOMENT = 15  # 64
+RING = 16  # R x 61: what each bucket holds, at bucket number mod 61
 
 # Columns of `state.flags`, and its groups.
 EXISTS = 0  # 1 from the first accepted event
 CHANGED = 1  # 1: differs from what was last stored
-FLAGS = 2
-BIT = 10  # L: the leaves
-MEMBER = 11  # S
-TRAIT_KIND = 12  # T
-GROUPS = 13
+STALE = 2  # 1: last evaluated under another version of the catalog
+FLAGS = 3
+BIT = 17  # L: the leaves
+MEMBER = 18  # U: 1 in a segment; of a tier the level's number + 1
+UNIT_CAUSE = 19  # U: cause of the last transition
+FACT_KIND = 20  # F
+TOP_KIND = 21  # tops x 32, MISSING: no value
+
+# Groups of `state.numbers`.
+FACT_NUMBER = 22  # F: of facts that are numbers or booleans
+TOP_NUMBER = 23  # tops x 32: of values that are numbers or booleans
+TOP_WEIGHT = 24  # tops x 32
+HOUR_WEIGHT = 25  # hours x 24, 0: none
+GROUPS = 26
 
 # Columns of a transition, before the values of its moment.
 OUT_ROW = 0
-OUT_EVENT = 1  # index of the event that brought it out (also when its cause is time), -1: none
-OUT_SEGMENT = 2
-OUT_ENTERED = 3  # 1 entered, 0 exited
-OUT_TIMED = 4  # 1 when time alone was the cause
-OUT_MOMENT = 5
-OUT_VERSION = 6
-OUT_STAYED_MS = 7
-OUT_VALUES = 8
+OUT_EVENT = 1  # index of the event that brought it out (whatever its cause), -1: none
+OUT_UNIT = 2
+OUT_FROM = 3  # MEMBER before
+OUT_TO = 4  # MEMBER after
+OUT_CAUSE = 5
+OUT_MOMENT = 6
+OUT_VERSION = 7
+OUT_STAYED_MS = 8  # since the transition before; means nothing after none
+OUT_VALUES = 9

@@ -9,10 +9,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.tables import NOT_YET_MS, Float64, Int32, Int64, Tables, UInt8
+from rules.tables import (
+    DAY_HOURS,
+    DISTINCT_VALUES,
+    FACT_MEMBERSHIP,
+    FLAG,
+    GREATEST,
+    LEAST,
+    NO_VALUE,
+    NOT_YET_MS,
+    TOP_VALUES,
+    Float64,
+    Int32,
+    Int64,
+    Tables,
+    UInt8,
+)
 from stream.engine import slots
+from stream.engine.result import NEVER_MS
 
 __all__ = [
+    "BLOCK",
     "BUCKETS",
     "DUPLICATE_WITHIN_MS",
     "KEPT_IDS",
@@ -20,6 +37,7 @@ __all__ = [
     "Scratch",
     "State",
     "Transitions",
+    "blank_row",
     "new_scratch",
     "new_state",
     "new_transitions",
@@ -37,6 +55,9 @@ KEPT_IDS = 64
 DUPLICATE_WITHIN_MS = 24 * 60 * 60 * 1000
 """An event with a kept id is a duplicate if its moment is at most this much later."""
 
+BLOCK = 64
+"""Marks of units, and next moments, are looked through by blocks of this many."""
+
 
 class State(NamedTuple):
     """One row a user; `at` `(GROUPS,)` says where each group of columns starts."""
@@ -44,66 +65,128 @@ class State(NamedTuple):
     at: Int64
     cells: Int64  # (C, cells)
     flags: UInt8  # (C, flags)
-    numbers: Float64  # (C, T) traits that are numbers or booleans
+    numbers: Float64  # (C, numbers)
 
 
 class Scratch(NamedTuple):
     """Working memory of the kernel, empty between two users."""
 
-    marks: UInt8  # (S + blocks,) segments to evaluate, then blocks of 64 of them in which there is one
-    pending: Int64  # (1 + X,) how many comparisons are to be looked at, and which
+    marks: UInt8  # units to evaluate, blocks with such units, comparisons to look at, blocks of NEXT that changed
+    pending: Int64  # (2 + X + A,) how many comparisons and aggregates are to be looked at, then which of either
     bits: UInt8  # stack of a condition program
     numbers: Float64  # stack of a comparison program
     where: Int64  # (W,) 2 x event + verdict: what each where-condition last said
 
 
 class Transitions(NamedTuple):
-    """What came out, in order: the first `written[0]` rows. Values and traits are those of the moment."""
+    """What came out, in order: the first `written[0]` rows.
+
+    Aggregates and facts are those of the moment; of each transition only those that its unit's messages read are set.
+    """
 
     written: Int64  # (1,)
-    cells: Int64  # (n, OUT_VALUES + A)
-    kinds: UInt8  # (n, T)
-    numbers: Float64  # (n, T)
-    texts: Int32  # (n, T)
+    cells: Int64  # (n, OUT_VALUES + message aggregates)
+    kinds: UInt8  # (n, message facts)
+    numbers: Float64  # (n, message facts)
+    texts: Int32  # (n, message facts)
+
+
+def blocks_of(count: int) -> int:
+    """How many blocks that many entries take."""
+    return -(-count // BLOCK)
+
+
+def next_count(tables: Tables) -> int:
+    """How many things have a next moment: aggregates, comparisons and minimum stays."""
+    return len(tables.aggregate_kind) + len(tables.comparison_kind) + tables.stay_count
 
 
 def new_state(tables: Tables, capacity: int) -> State:
     """A table of `capacity` rows; memory is only taken as rows are used. Rows must be cleared before use."""
-    aggregates, traits, segments = len(tables.aggregate_kind), len(tables.trait_key), len(tables.segment_key)
-    at = np.zeros(slots.GROUPS, np.int64)
-    sizes = {
+    aggregates, facts, units = len(tables.aggregate_kind), len(tables.fact_kind), len(tables.unit_key)
+    nexts = next_count(tables)
+    tops, hours, sets = tables.top_count * TOP_VALUES, tables.hour_count * DAY_HOURS, tables.set_count * DISTINCT_VALUES
+    cells = {
         slots.VALUE: aggregates,
         slots.PLACE: aggregates,
+        slots.CHANGED_AT: aggregates,
         slots.HEAD: tables.ring_count,
-        slots.NEXT: aggregates + len(tables.comparison_kind) + tables.stay_count,
-        slots.ENTERED: segments,
-        slots.TRAIT_TEXT: traits,
-        slots.TRAIT_TIME: traits,
+        slots.NEXT: nexts,
+        slots.NEXT_LEAST: blocks_of(nexts),
+        slots.ENTERED: units,
+        slots.FACT_TIME: facts,
+        slots.TOP_TIME: tops,
+        slots.HOUR_TIME: hours,
+        slots.FACT_TEXT: facts,
+        slots.TOP_TEXT: tops,
+        slots.SET_VALUE: sets,
+        slots.SET_TIME: sets,
         slots.ID_HASH: KEPT_IDS,
         slots.ID_MOMENT: KEPT_IDS,
         slots.RING: tables.ring_count * BUCKETS,
     }
-    cells = slots.SCALARS
-    for group, length in sizes.items():
-        at[group] = cells
-        cells += length
-    at[slots.BIT] = slots.FLAGS
-    at[slots.MEMBER] = at[slots.BIT] + len(tables.leaf_kind)
-    at[slots.TRAIT_KIND] = at[slots.MEMBER] + segments
+    flags = {
+        slots.BIT: len(tables.leaf_kind),
+        slots.MEMBER: units,
+        slots.UNIT_CAUSE: units,
+        slots.FACT_KIND: facts,
+        slots.TOP_KIND: tops,
+    }
+    numbers = {
+        slots.FACT_NUMBER: facts,
+        slots.TOP_NUMBER: tops,
+        slots.TOP_WEIGHT: tops,
+        slots.HOUR_WEIGHT: hours,
+    }
+    at = np.zeros(slots.GROUPS, np.int64)
+    widths = [
+        _lay_out(at, groups, first) for groups, first in ((cells, slots.SCALARS), (flags, slots.FLAGS), (numbers, 0))
+    ]
     return State(
         at=at,
-        cells=np.zeros((capacity, cells), np.int64),
-        flags=np.zeros((capacity, int(at[slots.TRAIT_KIND]) + traits), np.uint8),
-        numbers=np.zeros((capacity, traits), np.float64),
+        cells=np.zeros((capacity, widths[0]), np.int64),
+        flags=np.zeros((capacity, widths[1]), np.uint8),
+        numbers=np.zeros((capacity, widths[2]), np.float64),
     )
+
+
+def _lay_out(at: Int64, groups: dict[int, int], first: int) -> int:
+    """Put the groups one behind the other from column `first` on; returns the number of columns."""
+    for group, length in groups.items():
+        at[group] = first
+        first += length
+    return first
+
+
+def blank_row(tables: Tables) -> State:
+    """The row of a user of whom nothing is known."""
+    blank = new_state(tables, 1)
+    cells, at = blank.cells[0], blank.at.tolist()
+    cells[slots.MOMENT] = NO_TIME
+    cells[[slots.DUE, slots.ARMED]] = NEVER_MS
+    cells[at[slots.VALUE] : at[slots.PLACE]] = tables.aggregate_empty
+    cells[at[slots.PLACE] : at[slots.CHANGED_AT]] = tables.aggregate_place
+    cells[at[slots.CHANGED_AT] : at[slots.NEXT]] = NO_TIME
+    cells[at[slots.NEXT] : at[slots.ENTERED]] = NEVER_MS
+    cells[at[slots.ENTERED] : at[slots.FACT_TEXT]] = NO_TIME
+    cells[at[slots.SET_TIME] : at[slots.ID_HASH]] = NO_TIME
+    cells[at[slots.ID_MOMENT] : at[slots.RING]] = NO_TIME
+    for kind, ring in zip(tables.aggregate_kind.tolist(), tables.aggregate_ring.tolist(), strict=True):
+        if ring >= 0 and kind in (LEAST, GREATEST):
+            first = at[slots.RING] + ring * BUCKETS
+            cells[first : first + BUCKETS] = NO_VALUE
+    flags = blank.flags[0]
+    flags[at[slots.BIT] : at[slots.MEMBER]] = tables.leaf_initial
+    flags[at[slots.FACT_KIND] : at[slots.TOP_KIND]] = np.where(tables.fact_kind == FACT_MEMBERSHIP, FLAG, 0)
+    return blank
 
 
 def new_scratch(tables: Tables) -> Scratch:
     """Working memory that fits the catalog."""
-    segments = len(tables.segment_key)
+    units, comparisons = len(tables.unit_key), len(tables.comparison_kind)
     return Scratch(
-        marks=np.zeros(segments + -(-segments // 64), np.uint8),
-        pending=np.zeros(1 + len(tables.comparison_kind), np.int64),
+        marks=np.zeros(units + blocks_of(units) + comparisons + blocks_of(next_count(tables)), np.uint8),
+        pending=np.zeros(2 + comparisons + len(tables.aggregate_kind), np.int64),
         bits=np.zeros(max(1, len(tables.program_code), len(tables.where_code)), np.uint8),
         numbers=np.zeros(max(1, len(tables.comparison_code)), np.float64),
         where=np.full(len(tables.where_start) - 1, -1, np.int64),
@@ -112,11 +195,11 @@ def new_scratch(tables: Tables) -> Scratch:
 
 def new_transitions(tables: Tables, capacity: int) -> Transitions:
     """Room for `capacity` transitions."""
-    traits = len(tables.trait_key)
+    facts = tables.message_fact_count
     return Transitions(
         written=np.zeros(1, np.int64),
-        cells=np.zeros((capacity, slots.OUT_VALUES + len(tables.aggregate_kind)), np.int64),
-        kinds=np.zeros((capacity, traits), np.uint8),
-        numbers=np.zeros((capacity, traits), np.float64),
-        texts=np.zeros((capacity, traits), np.int32),
+        cells=np.zeros((capacity, slots.OUT_VALUES + tables.message_aggregate_count), np.int64),
+        kinds=np.zeros((capacity, facts), np.uint8),
+        numbers=np.zeros((capacity, facts), np.float64),
+        texts=np.zeros((capacity, facts), np.int32),
     )

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from rules.program import Program
-from rules.tables import Int32, Int64, Tables
+from rules.tables import TEXT, TOP_VALUES, Int32, Int64
 from stream.engine import slots
-from stream.engine.kernel import restore_row
+from stream.engine.decode import Columns, Decoded
 from stream.engine.murmur import hash_users
 from stream.engine.packed import PackedTables, pack
-from stream.engine.result import NEVER_MS
-from stream.engine.rows import check_format, encode_rows, read_row, row_bound
-from stream.engine.state import NO_TIME, Scratch, State, new_scratch, new_state
-from stream.engine.strings import Strings
+from stream.engine.restore import restore_rows
+from stream.engine.row_reader import key_order, read_row
+from stream.engine.rows import encode_rows, row_bound, row_catalog_version
+from stream.engine.state import Scratch, State, blank_row, new_scratch, new_state
+from stream.engine.strings import Strings, Texts
 
 __all__ = ["Table"]
 
@@ -32,21 +33,24 @@ class Table:
     def __init__(self, program: Program, budget_bytes: int, archive: dict[str, bytes] | None) -> None:
         tables = program.tables
         self.tables: PackedTables = pack(tables)
-        self.strings = Strings(program.texts)
+        self.strings = Strings(program.texts, program.predicates, dated=len(tables.day_start) > 0)
         self._catalog_version = program.catalog.version
-        self._blank = _blank_row(tables)
+        self._text_columns = sorted(program.text_columns)
+        self._blank = blank_row(tables)
         row_bytes = self._blank.cells.nbytes + self._blank.flags.nbytes + self._blank.numbers.nbytes
         self.capacity = max(LEAST_ROWS, budget_bytes // row_bytes)
         self.state: State = new_state(tables, self.capacity)
         self.scratch: Scratch = new_scratch(tables)
-        self._texts_at = slice(*self.state.at[[slots.TRAIT_TEXT, slots.TRAIT_TIME]].tolist())
+        # The strings of facts, and behind them those of tops.
+        self._texts_at = slice(*self.state.at[[slots.FACT_TEXT, slots.SET_VALUE]].tolist())
+        self._order = key_order(self.tables)
         self.archive = archive
         self.row_of: dict[str, int] = {}
         self.users: list[str | None] = []
         self._free: list[int] = []
         self._used: Int64 = np.zeros(self.capacity, np.int64)
         self._turn = 0
-        self._found: Int64 = np.zeros((max(1, len(tables.trait_key)), 3), np.int64)
+        self._found: Int64 = np.zeros((max(1, len(tables.fact_kind) + tables.top_count * TOP_VALUES), 3), np.int64)
         self._bound = row_bound(tables)
         self._buffer = np.zeros(max(1 << 20, self._bound), np.uint8)
 
@@ -62,15 +66,40 @@ class Table:
         """Note that rows are in use."""
         self._used[rows] = self._turn
 
-    def load(self, users: Sequence[str], rows: Sequence[bytes | None]) -> None:
-        """Give each user a row: the stored one, or that of a user of whom nothing is known."""
-        fresh = [(user, row) for user, row in zip(users, rows, strict=True) if user not in self.row_of]
+    @property
+    def texts(self) -> Texts:
+        """What is known of all strings, as the kernel takes it."""
+        return self.strings.known()
+
+    def number_texts(self, decoded: Decoded) -> Columns:
+        """The columns of decoded events as the kernel takes them: strings by the numbers that they have here."""
+        columns = decoded.columns
+        numbers = np.array([self.strings.number(text) for text in decoded.texts], np.int32)
+        traits, properties = np.zeros_like(columns.trait_text), columns.property_text.copy()
+        if len(numbers):
+            there = columns.trait_text >= 0
+            traits[there] = numbers[columns.trait_text[there]]
+            for column in self._text_columns:
+                there = columns.property_kind[:, column] == TEXT
+                properties[there, column] = numbers[properties[there, column]]
+        # Rows hold hashes signed, and the kernel compares the two.
+        return columns._replace(trait_text=traits, property_text=properties, id_hash=columns.id_hash.view(np.int64))
+
+    def load(
+        self, users: Sequence[str], rows: Sequence[bytes | None], filled: Sequence[bytes | None] | None = None
+    ) -> None:
+        """Give each user a row: the stored one, or that of a user of whom nothing is known.
+
+        `filled`: rows from which aggregates and facts are taken that a stored row does not have.
+        """
+        given = zip(users, rows, [None] * len(users) if filled is None else filled, strict=True)
+        fresh = [(user, row, filling) for user, row, filling in given if user not in self.row_of]
         self._make_room(len(fresh))
         while len(self._free) < len(fresh):
             self._free.append(len(self.users))
             self.users.append(None)
         taken = [self._free.pop() for _ in fresh]
-        for row, (user, _) in zip(taken, fresh, strict=True):
+        for row, (user, _, _) in zip(taken, fresh, strict=True):
             self.users[row] = user
             self.row_of[user] = row
         places: Int32 = np.array(taken, np.int32)
@@ -78,18 +107,25 @@ class Table:
         self.state.cells[places] = self._blank.cells
         self.state.flags[places] = self._blank.flags
         self.state.numbers[places] = self._blank.numbers
-        self.state.cells[places, slots.PHASE] = hash_users([user for user, _ in fresh])
-        for row, (_, stored) in zip(taken, fresh, strict=True):
+        self.state.cells[places, slots.PHASE] = hash_users([user for user, _, _ in fresh])
+        read: list[int] = []
+        for row, (_, stored, filling) in zip(taken, fresh, strict=True):
             if stored is not None:
-                self._read(row, stored)
+                version = row_catalog_version(stored)
+                if filling is not None:
+                    row_catalog_version(filling)
+                    self._read(row, filling, filling=True)
+                self._read(row, stored, filling=False)
+                self.state.flags[row, slots.STALE] = version != self._catalog_version
+                read.append(row)
+        if read:
+            restore_rows(self.tables, self.state, self.scratch, self.texts, np.array(read, np.int32))
 
-    def _read(self, row: int, stored: bytes) -> None:
-        check_format(stored)
-        found = read_row(self.tables, self.state, row, np.frombuffer(stored, np.uint8), self._found)
-        for trait, start, length in self._found[:found].tolist():
-            text = stored[start : start + length].decode()
-            self.state.cells[row, self._texts_at.start + trait] = self.strings.number(text)
-        restore_row(self.tables, self.state, self.scratch, row)
+    def _read(self, row: int, stored: bytes, *, filling: bool) -> None:
+        data = np.frombuffer(stored, np.uint8)
+        count = read_row(self.tables, self._order, self.state, row, data, self._found, filling)
+        for column, start, length in self._found[:count].tolist():
+            self.state.cells[row, column] = self.strings.number(stored[start : start + length].decode())
 
     def _make_room(self, wanted: int) -> None:
         short = wanted - len(self._free) - (self.capacity - len(self.users))
@@ -116,7 +152,7 @@ class Table:
 
     def encode(self, rows: Int32, step: int) -> list[tuple[str, bytes]]:
         """User and stored form of each row."""
-        texts, starts = self.strings.encoded()
+        texts = self.texts
         ends: Int64 = np.zeros(len(rows), np.int64)
         encoded: list[tuple[str, bytes]] = []
         start = 0
@@ -129,7 +165,6 @@ class Table:
                 step,
                 self._catalog_version,
                 texts,
-                starts,
                 self._bound,
                 self._buffer,
                 ends,
@@ -151,26 +186,3 @@ class Table:
         used = self.state.cells[: len(self.users), self._texts_at]
         if len(self.strings) >= 2 * used.size + (1 << 16):
             used[:] = self.strings.keep(used.ravel())[used]
-
-
-def _blank_row(tables: Tables) -> State:
-    """The row of a user of whom nothing is known."""
-    blank = new_state(tables, 1)
-    cells, at = blank.cells[0], blank.at
-
-    def group(first: int, values: Int64 | Int32 | int) -> None:
-        length = np.diff(np.sort([*at[: slots.RING + 1].tolist(), len(cells)]))[first]
-        cells[at[first] : at[first] + length] = values
-
-    cells[slots.MOMENT] = NO_TIME
-    cells[[slots.DUE, slots.ARMED]] = NEVER_MS
-    group(slots.VALUE, tables.aggregate_empty)
-    group(slots.PLACE, tables.aggregate_place)
-    group(slots.HEAD, NO_TIME)
-    group(slots.NEXT, NEVER_MS)
-    group(slots.ENTERED, NO_TIME)
-    group(slots.TRAIT_TIME, NO_TIME)
-    group(slots.ID_MOMENT, NO_TIME)
-    leaves = int(at[slots.BIT])
-    blank.flags[0, leaves : leaves + len(tables.leaf_initial)] = tables.leaf_initial
-    return blank

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from stream.engine.dates import days_from_civil, days_in_month
 from stream.engine.jit import jit
 from stream.engine.joined import join_text
 
@@ -47,23 +48,6 @@ def _number(data: npt.NDArray[np.uint8], at: int, digits: int) -> int:
 
 
 @jit
-def _days_from_civil(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's `days_from_civil`)."""
-    year -= month <= 2
-    era = year // 400
-    year_of_era = year - era * 400
-    day_of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
-    return era * 146_097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719_468
-
-
-@jit
-def _days_in_month(year: int, month: int) -> int:
-    if month == 2:
-        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
-    return 30 if month in (4, 6, 9, 11) else 31
-
-
-@jit
 def _parse(data: npt.NDArray[np.uint8], start: int, end: int) -> int:
     """Milliseconds since 1970 of the text in `[start, end)`, `NO_TIME` where it is no timestamp."""
     if end - start < _SHORTEST:
@@ -74,7 +58,7 @@ def _parse(data: npt.NDArray[np.uint8], start: int, end: int) -> int:
     hour = _number(data, start + 11, 2)
     minute = _number(data, start + 14, 2)
     second = _number(data, start + 17, 2)
-    if year < 0 or month < 1 or month > 12 or day < 1 or day > _days_in_month(year, month):
+    if year < 0 or month < 1 or month > 12 or day < 1 or day > days_in_month(year, month):
         return NO_TIME
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 60:
         return NO_TIME
@@ -121,7 +105,7 @@ def _parse(data: npt.NDArray[np.uint8], start: int, end: int) -> int:
     minutes = hour * 60 + minute - offset_minutes
     if second == 60 and minutes % 1440 != 1439:
         return NO_TIME
-    return _days_from_civil(year, month, day) * _MS_PER_DAY + minutes * _MS_PER_MINUTE + second * 1000 + fraction_ms
+    return days_from_civil(year, month, day) * _MS_PER_DAY + minutes * _MS_PER_MINUTE + second * 1000 + fraction_ms
 
 
 @jit

@@ -7,8 +7,9 @@ columns hold nothing but numbers, or nothing but strings, and become arrays in o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from stream.engine.event_types import ReadEvent
 from stream.engine.jit import jit
 
 __all__ = [
+    "ABSENT",
     "BOOLEAN",
     "MAX_TEXT_BYTES",
     "MISSING",
@@ -35,6 +37,9 @@ __all__ = [
 MISSING, NUMBER, STRING, BOOLEAN, OTHER = range(5)
 """Kinds of a value; `MISSING` is null too, and of a trait it is a null, which removes it."""
 
+ABSENT = -1
+"""The text of a property that is not there, where that differs from a null."""
+
 NUMBER_LIMIT = 1e12
 """Numbers of this magnitude or more cannot be aggregated."""
 
@@ -48,8 +53,8 @@ _BOOLEANS = {bool, type(None)}
 
 
 class Properties(NamedTuple):
-    """`(n, p)` matrices: `kinds uint8`; `numbers float64`, a boolean as 0 or 1, else 0; `texts int32`, ids of literals;
-    `units int64`, millionths of a number below `NUMBER_LIMIT` in magnitude, rounded half to even, else 0.
+    """`(n, p)` matrices: `kinds uint8`; `numbers float64`, a boolean as 0 or 1, else 0; `texts int32`, ids of literals
+    or places of strings; `units int64`, millionths of a number below `NUMBER_LIMIT` in magnitude, rounded half to even.
 
     A number that no double can hold is an infinity here.
     """
@@ -64,7 +69,7 @@ class Traits(NamedTuple):
     """Trait values of n events: those of event i are `[start[i], start[i + 1])` of the k ones.
 
     start: `(n + 1,) int32`.  trait: `(k,) int32`.  kind: `(k,) uint8`.  number: `(k,) float64`, an infinity for what no
-    double can hold.  text: `(k,) int32`, index into `texts`, -1 for what is no string.
+    double can hold.  text: `(k,) int32`, the place of a string, -1 for what is no string.
     """
 
     start: npt.NDArray[np.int32]
@@ -72,7 +77,6 @@ class Traits(NamedTuple):
     kind: npt.NDArray[np.uint8]
     number: npt.NDArray[np.float64]
     text: npt.NDArray[np.int32]
-    texts: list[str]
 
 
 def cut_text(text: str) -> str:
@@ -107,35 +111,52 @@ def _double(value: object) -> float:
 
 
 class PropertyReader:
-    """Reads the properties of events into matrices; `literals` are the strings that they are compared with, by id."""
+    """Reads the properties of events into matrices.
 
-    def __init__(self, count: int, literals: Mapping[str, int]) -> None:
+    literals: the strings that they are compared with, by id.  text_columns: those whose strings all get places.
+    null_columns: those of them in which nothing, `msgspec.UNSET`, is told from a null.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        literals: Mapping[str, int],
+        text_columns: AbstractSet[int] = frozenset(),
+        null_columns: AbstractSet[int] = frozenset(),
+    ) -> None:
         self._fields = [attrgetter(f"p{column}") for column in range(count)]
         self._literals: dict[str | None, int] = dict(literals.items())
+        self._text_columns = text_columns
+        self._null_columns = null_columns
         # Only a literal that may itself have been cut can equal the beginning of a longer string.
         self._cuts = any(len(text.encode()) > MAX_TEXT_BYTES - 4 for text in literals)
 
-    def read(self, rows: Sequence[object]) -> Properties:
-        """The matrices of the property structs of n events."""
+    def read(self, rows: Sequence[object], places: dict[str, int]) -> Properties:
+        """The matrices of the property structs of n events; `places` gets the strings of text columns, cut."""
         shape = (len(rows), len(self._fields))
         kinds = np.zeros(shape, np.uint8)
         numbers = np.zeros(shape, np.float64)
         texts = np.zeros(shape, np.int32)
         for column, field in enumerate(self._fields):
             values = list(map(field, rows))
+            if column in self._null_columns:
+                absent = [value is UNSET for value in values]
+                texts[absent, column] = ABSENT
+                values = [None if nothing else value for value, nothing in zip(values, absent, strict=True)]
             types = set(map(type, values))
             if types <= _NUMBERS:
                 if len(types) > 1 or type(None) not in types:
                     self._read_numbers(values, kinds[:, column], numbers[:, column], NUMBER)
             elif types <= _STRINGS:
                 kinds[:, column] = np.array([value is not None for value in values], np.uint8) * STRING
-                texts[:, column] = self._text_ids(values)
+                self._read_texts(values, kinds[:, column], texts[:, column], column, places)
             elif types <= _BOOLEANS:
                 self._read_numbers(values, kinds[:, column], numbers[:, column], BOOLEAN)
             else:
                 kinds[:, column] = [_KINDS.get(type(value), OTHER) for value in values]
                 numbers[:, column] = list(map(_double, values))
-                texts[:, column] = self._text_ids([value if isinstance(value, str) else None for value in values])
+                strings = [value if isinstance(value, str) else None for value in values]
+                self._read_texts(strings, kinds[:, column], texts[:, column], column, places)
         return Properties(kinds, numbers, texts, _units(kinds, numbers))
 
     @staticmethod
@@ -150,22 +171,36 @@ class PropertyReader:
         kinds[there] = kind
         numbers[there] = column[there] + 0.0  # no negative zero
 
-    def _text_ids(self, values: list[str | None]) -> list[int]:
+    def _read_texts(
+        self,
+        values: list[str | None],
+        kinds: npt.NDArray[np.uint8],
+        texts: npt.NDArray[np.int32],
+        column: int,
+        places: dict[str, int],
+    ) -> None:
+        if column in self._text_columns:
+            # A string is looked up as it came first: cutting is for those that are new, or longer than is kept.
+            for index in np.flatnonzero(kinds == STRING).tolist():
+                value = cast("str", values[index])
+                place = places.get(value)
+                texts[index] = places.setdefault(cut_text(value), len(places)) if place is None else place
+            return
         known = self._literals.get
         if self._cuts:
-            return [known(value if value is None else cut_text(value), 0) for value in values]
-        return [known(value, 0) for value in values]
+            texts[:] = [known(value if value is None else cut_text(value), 0) for value in values]
+        else:
+            texts[:] = [known(value, 0) for value in values]
 
 
-def read_traits(events: Sequence[ReadEvent], count: int) -> Traits:
-    """The values of the `count` traits read, of those of `events` that are `identify`."""
+def read_traits(events: Sequence[ReadEvent], count: int, places: dict[str, int]) -> Traits:
+    """The values of the `count` traits read, of those of `events` that are `identify`; `places` gets strings, cut."""
     fields = [attrgetter(f"p{trait}") for trait in range(count)]
     start = np.zeros(len(events) + 1, np.int32)
     trait: list[int] = []
     kind: list[int] = []
     number: list[float] = []
     text: list[int] = []
-    places: dict[str, int] = {}
     for i, event in enumerate(events):
         if event.type != "identify" or event.traits is None:
             continue
@@ -185,5 +220,4 @@ def read_traits(events: Sequence[ReadEvent], count: int) -> Traits:
         np.array(kind, np.uint8),
         np.array(number, np.float64),
         np.array(text, np.int32),
-        list(places),
     )

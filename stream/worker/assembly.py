@@ -14,6 +14,8 @@ from stream.metrics import Metrics
 from stream.settings import Settings
 from stream.worker.lookup import Lookup, TopicFacts
 from stream.worker.measure import Measure
+from stream.worker.past import PastReader
+from stream.worker.programs import Programs
 from stream.worker.protocol import Acquirer
 from stream.worker.published import PublishedTopics
 from stream.worker.redis_store import RedisStore
@@ -35,28 +37,31 @@ class Parts:
     """Everything between the loop and the servers. threads: for taking partitions."""
 
     settings: Settings
-    program: Program
+    programs: Programs
     facts: TopicFacts
     store: Store
     sink: Sink
     rounds: Rounds
     acquirer: Acquirer
     ticks: TickWriter
+    past: PastReader
     threads: ThreadPoolExecutor
 
-    def new_engine(self, partition: int) -> Engine:
-        """An engine that knows no user."""
+    def new_engine(self, partition: int, program: Program, switched_ms: int | None = None) -> Engine:
+        """An engine that knows no user. switched_ms: when rows of older versions are brought over."""
         return Engine(
-            self.program,
+            program,
             app=self.settings.app,
             partition=partition,
             partition_count=self.facts.partition_count,
             row_budget_bytes=self.settings.row_memory_mib * 2**20,
+            switched_ms=switched_ms,
         )
 
     def close(self) -> None:
         """Let go of everything but the source."""
         self.threads.shutdown(wait=True, cancel_futures=True)
+        self.past.close()
         self.ticks.close()
         self.sink.close()
         self.store.close()
@@ -77,7 +82,7 @@ def new_lookup(settings: Settings, addresses: Addresses, clock: Clock) -> Lookup
 def assemble(
     settings: Settings,
     addresses: Addresses,
-    program: Program,
+    programs: Programs,
     clock: Clock,
     *,
     name: str,
@@ -109,7 +114,7 @@ def assemble(
         sink = TransactionalSink(options, clock, source.places, transaction_timeout_ms=timeout_ms)
     return Parts(
         settings=settings,
-        program=program,
+        programs=programs,
         facts=facts,
         store=store,
         sink=sink,
@@ -121,9 +126,16 @@ def assemble(
             topics=PublishedTopics(addresses.kafka, settings.app, topics, addresses.embedded, clock),
             facts=facts,
             delivery=delivery,
-            program=program,
+            programs=programs,
             metrics=metrics,
         ),
         ticks=TickWriter(addresses.kafka, settings.events_topic, f"tagstream-{settings.app}-ticks", clock),
+        past=PastReader(
+            addresses.kafka,
+            settings.events_topic,
+            app=settings.app,
+            client_id=f"tagstream-{settings.app}-{name}-past",
+            embedded=addresses.embedded,
+        ),
         threads=ThreadPoolExecutor(_ACQUIRERS, thread_name_prefix="tagstream-acquire"),
     )

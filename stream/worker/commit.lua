@@ -1,23 +1,25 @@
 -- Commits a step of one partition: rows, sizes, sets, due, outbox and position change together, or nothing does.
--- KEYS: position, outbox, due, sizes, then the buckets of rows, then the sets of members.
+-- KEYS: position, outbox, due, sizes, then the buckets of rows and of backfilled rows, then the sets of members, then
+--       the keys (hashes and sets) that go.
 -- ARGV: 1 the step that the position must have (16 hex digits), 2 the new position, 3 the newest step known to be published,
 --       4 the new outbox (or empty), 5 how many of the keys are buckets, 6 all rows one after the other (Redis's MessagePack
 --       reads no binary), 7 the work in MessagePack: { per bucket {user, length of the row, …} in the order of the rows,
 --       {segment, change of its size, …}, per set {{joined…}, {left…}}, {score, user, …} to set in due,
---       {user, …} to take out of due }.
+--       {user, …} to take out of due, {name, …} to take out of sizes }.
 -- Returns {'ok', smallest due score | false} or, with nothing written, {'step', position | false},
 -- {'outbox', its step}, {'type', key, type found} or {'size', segment, value found}.
 
 local buckets = tonumber(ARGV[5])
 local work = cmsgpack.unpack(ARGV[7])
-local rows, sizes, sets, due, undue = work[1], work[2], work[3], work[4], work[5]
+local rows, sizes, sets, due, undue, gone = work[1], work[2], work[3], work[4], work[5], work[6]
+local last = 4 + buckets + #sets
 
 -- A script isn't rolled back, so everything that could fail midway is looked at before the first write.
 local fixed = {'string', 'string', 'zset', 'hash'}
 for i, key in ipairs(KEYS) do
   local wanted = fixed[i] or (i <= 4 + buckets and 'hash' or 'set')
   local found = redis.call('TYPE', key).ok
-  if found ~= 'none' and found ~= wanted then
+  if found ~= 'none' and found ~= wanted and not (i > last and found == 'hash') then
     return {'type', key, found}
   end
 end
@@ -67,6 +69,10 @@ end
 for i, members in ipairs(sets) do
   in_chunks('SREM', KEYS[4 + buckets + i], members[2])
   in_chunks('SADD', KEYS[4 + buckets + i], members[1])
+end
+in_chunks('HDEL', KEYS[4], gone)
+for i = last + 1, #KEYS do
+  redis.call('UNLINK', KEYS[i])
 end
 in_chunks('ZREM', KEYS[3], undue)
 in_chunks('ZADD', KEYS[3], due)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from stream.errors import TagstreamError, UnavailableError
+from stream.errors import TagstreamError
 
 __all__ = [
     "REBUILD",
@@ -18,7 +18,6 @@ __all__ = [
     "SharedNameError",
     "StepTooLargeError",
     "WorkerError",
-    "unavailable",
 ]
 
 REBUILD: Final = (
@@ -56,12 +55,3 @@ class PauseError(WorkerError):
     def __init__(self, reason: str, message: str, *, remedy: str) -> None:
         super().__init__(message, remedy=remedy)
         self.reason = reason
-
-
-def unavailable(service: str, address: str, detail: str) -> UnavailableError:
-    """The error for a service that doesn't answer. `service`: Kafka or Redis; `detail`: what its client says."""
-    variable = f"TAGSTREAM_{service.upper()}"
-    return UnavailableError(
-        f"{service} at {address} can't be reached: {detail.rstrip('.')}.",
-        remedy=f"Start it, or correct {variable}; the worker waits and goes on where it was.",
-    )

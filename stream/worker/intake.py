@@ -14,9 +14,10 @@ import numpy.typing as npt
 from confluent_kafka import Message
 
 from stream.engine import Records
+from stream.kafka_clients import headers_of
 from stream.worker.errors import PauseError
-from stream.worker.kafka_clients import headers_of
 from stream.worker.position import Position
+from stream.worker.switches import SWITCH, SwitchRecord, UnknownSwitchError, read_switch
 from stream.worker.ticks import CONTROL_HEADER, TICK
 
 __all__ = [
@@ -61,6 +62,7 @@ class Intake:
     places: `(m,) int64`, the message of each record.  greatest_ms: `(n,) int64`, the greatest log time up to and with
     each message.  times_ms: `(n,) int64`, each message's own.
     forwards: message, origin partition and offset of each forwarded event among the records.
+    switch: the catalog's switch that comes next in the log, which ends the batch. Where it comes first, n is 0.
     """
 
     messages: Sequence[Message]
@@ -70,6 +72,7 @@ class Intake:
     greatest_ms: npt.NDArray[np.int64]
     forwards: Sequence[tuple[int, int, int]]
     grace_ms: int
+    switch: SwitchRecord | None = None
 
     def progress(self, position: Position, end: int) -> Progress:
         """Where the partition stands after the first `end` records, and the control records before the next one."""
@@ -102,11 +105,12 @@ def cut_batch(messages: Sequence[Message], limit: int | None) -> int:
     return count
 
 
-def take_in(messages: Sequence[Message], position: Position, *, grace_ms: int, now_ms: int) -> Intake:
+def take_in(messages: Sequence[Message], position: Position, *, app: str, grace_ms: int, now_ms: int) -> Intake:
     """The batch for the engine. Messages below the position are left out.
 
     Raises PauseError if the first one's log time lies too far ahead of the clock (a later one ends the batch before
-    it), or if it is a control record that this version doesn't know.
+    it), or if it is a control record that this version doesn't know. Switches that are not newer than the position's
+    catalog are passed over.
     """
     messages = [message for message in messages if _offset(message) >= position.next_offset]
     times = np.array([message.timestamp()[1] for message in messages], np.int64)
@@ -115,7 +119,10 @@ def take_in(messages: Sequence[Message], position: Position, *, grace_ms: int, n
         if ahead[0] == 0:
             raise _ahead(messages[0], int(times[0]), now_ms)
         messages, times = messages[: ahead[0]], times[: ahead[0]]
-    skipped, forwards = _control(messages, position)
+    skipped, forwards, switch = _control(messages, position, app)
+    if switch is not None:
+        before = sum((message.offset() or 0) < switch.offset for message in messages)
+        messages, times = messages[:before], times[:before]
     greatest = np.maximum.accumulate(np.maximum(times, position.log_time_ms)) if len(times) else times
     places = np.arange(len(messages), dtype=np.int64)
     if skipped:
@@ -129,11 +136,15 @@ def take_in(messages: Sequence[Message], position: Position, *, grace_ms: int, n
         horizon_ms=times[places] + AHEAD_MS,
         forwarded=forwarded[places],
     )
-    return Intake(messages, records, places, times, greatest, forwards, grace_ms)
+    return Intake(messages, records, places, times, greatest, forwards, grace_ms, switch)
 
 
-def _control(messages: Sequence[Message], position: Position) -> tuple[list[int], list[tuple[int, int, int]]]:
-    """Places of the messages that are no events, and the forwarded events with their origins."""
+def _control(
+    messages: Sequence[Message], position: Position, app: str
+) -> tuple[list[int], list[tuple[int, int, int]], SwitchRecord | None]:
+    """Places of the messages that are no events, and the forwarded events with their origins, up to the first switch
+    that takes effect; and that switch.
+    """
     skipped: list[int] = []
     forwards: list[tuple[int, int, int]] = []
     newest = dict(position.origins)
@@ -154,10 +165,23 @@ def _control(messages: Sequence[Message], position: Position) -> tuple[list[int]
                     newest[partition] = offset
                     forwards.append((place, partition, offset))
         elif message.value() is None:
-            if mark != TICK:
-                raise _unknown_control(message, mark)
+            switch = _switch(message, mark, app)
+            if switch is not None and switch.version > position.catalog_version:
+                return skipped, forwards, switch
             skipped.append(place)
-    return skipped, forwards
+    return skipped, forwards, None
+
+
+def _switch(message: Message, mark: bytes, app: str) -> SwitchRecord | None:
+    """The switch that a control record is, None if it is a tick or another app's."""
+    if mark == TICK:
+        return None
+    if mark != SWITCH:
+        raise _unknown_control(message, mark)
+    try:
+        return read_switch(message, app)
+    except UnknownSwitchError as error:
+        raise _unknown_control(message, mark) from error
 
 
 def _origin(text: bytes | None) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
+    Message,
     TopicCollection,
     TopicPartition,
 )
@@ -23,8 +24,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined]  # it is public, says its text
 
 from stream.clock import Clock
-from stream.worker.errors import unavailable
-from stream.worker.kafka_clients import client_options, error_of, kafka_error
+from stream.errors import unavailable
+from stream.kafka_clients import client_options, error_of, kafka_error
 from stream.worker.position import Committed
 
 __all__ = ["Lookup", "TopicFacts", "group_of"]
@@ -86,6 +87,11 @@ class Lookup:
         low, high = self._offset(partition, _BEGINNING), self._offset(partition, _END)
         return low, self._fetched_end(partition, high - 1) if self._embedded and high > low else high
 
+    def time_of(self, partition: int, offset: int) -> int | None:
+        """The log time (ms) of the first record from this offset on, or None if there is none."""
+        messages = self._fetched(partition, offset)[0]
+        return messages[0].timestamp()[1] if messages else None
+
     def facts(self) -> TopicFacts:
         """The topic's id and number of partitions."""
         described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_CALL_S)
@@ -94,17 +100,29 @@ class Lookup:
 
     def _fetched_end(self, partition: int, offset: int) -> int:
         """The end of the log as the answer to a fetch of the record at the offset tells it."""
+        return self._fetched(partition, offset)[1]
+
+    def _fetched(self, partition: int, offset: int) -> tuple[list[Message], int]:
+        """The record at the offset, or the next, if there is one; and the end of the log."""
         place = TopicPartition(self._topic, partition, offset)
-        options = {"group.id": self._group, "enable.auto.commit": False, "fetch.wait.max.ms": 10}
+        options = {
+            "group.id": self._group,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_uncommitted" if self._embedded else "read_committed",
+            "fetch.wait.max.ms": 10,
+        }
         consumer: Any = Consumer(client_options(self._brokers, self._client_id) | options)
         try:
             consumer.assign([place])
             message = consumer.poll(_CALL_S)
             if message is None:
                 raise unavailable("Kafka", self._brokers, f"no answer within {_CALL_S:.0f} s")
-            if message.error() is not None:
-                raise kafka_error(message.error(), self._brokers)
-            return int(consumer.get_watermark_offsets(place, cached=True)[1])
+            error = message.error()
+            at_end = error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001
+            if error is not None and not at_end:
+                raise kafka_error(error, self._brokers)
+            return [] if at_end else [message], int(consumer.get_watermark_offsets(place, cached=True)[1])
         except KafkaException as exception:
             raise kafka_error(error_of(exception), self._brokers) from exception
         finally:

@@ -9,7 +9,9 @@ from stream.clock import Clock
 from stream.metrics import Metrics
 from stream.worker.errors import PauseError
 from stream.worker.outbox import Outgoing
+from stream.worker.position import Position
 from stream.worker.steps import Step
+from stream.worker.store import BUCKETS
 from tagstream.contracts.changes import CAUSE_HEADER, CHANGE_HEADER, SEGMENT_HEADER
 from tagstream.topics import EVENTS, SEGMENT_CHANGES
 
@@ -24,6 +26,7 @@ class Measure:
         self._clock = clock
         self._paused: dict[int, str] = {}
         self._lagging: set[int] = set()
+        self._catalogs: set[int] = set()
 
     def round(self, seconds: float) -> None:
         """A round of steps took so long."""
@@ -32,7 +35,7 @@ class Measure:
     def committed(self, step: Step) -> None:
         """A step has been committed to the store: that happens once."""
         metrics, result = self._metrics, step.result
-        metrics.steps.labels("due" if step.intake is None else "records").inc()
+        metrics.steps.labels(step.kind).inc()
         metrics.events.inc(result.accepted)
         metrics.duplicates.inc(result.duplicates)
         for reason, count in Counter(reject.reason for reject in result.rejects).items():
@@ -43,10 +46,10 @@ class Measure:
         metrics, result = self._metrics, step.result
         self.messages(step.publication.messages)
         now_ms = self._clock.now_ms()
-        if step.intake is None:
+        if step.kind == "due":
             for time_ms in result.change_times_ms:
                 metrics.flip_delay.observe(max(now_ms - time_ms, 0) / 1000)
-        else:
+        elif step.intake is not None:
             times, places = step.intake.times_ms, step.intake.places
             for event in result.change_events:
                 metrics.publish_delay.observe(max(now_ms - int(times[places[event]]), 0) / 1000)
@@ -61,6 +64,16 @@ class Measure:
                 named = dict(headers)
                 labels = (named[name].decode() for name in (SEGMENT_HEADER, CHANGE_HEADER, CAUSE_HEADER))
                 self._metrics.changes.labels(*labels).inc(count)
+
+    def catalog(self, partition: int, position: Position) -> None:
+        """The partition stands there, as far as catalogs go."""
+        label = str(partition)
+        self._catalogs.add(partition)
+        self._metrics.catalog_version.labels(label).set(position.catalog_version)
+        walk, backfill = position.walk, position.backfill
+        self._metrics.walk_left.labels(label).set(0 if walk is None else BUCKETS - walk.bucket)
+        left = 0 if backfill is None or backfill.next_offset is None else position.next_offset - backfill.next_offset
+        self._metrics.backfill_left.labels(label).set(max(left, 0))
 
     def tick(self) -> None:
         """A tick has been written."""
@@ -91,3 +104,7 @@ class Measure:
         if partition in self._lagging:
             self._lagging.discard(partition)
             self._metrics.lag.remove(str(partition))
+        if partition in self._catalogs:
+            self._catalogs.discard(partition)
+            for gauge in (self._metrics.catalog_version, self._metrics.walk_left, self._metrics.backfill_left):
+                gauge.remove(str(partition))

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from stream.engine.result import NEVER_MS
 from stream.worker.errors import DoubtError
 from stream.worker.position import STEPS_PER_OWNER
-from stream.worker.store import StepWrite, Taken, fenced, malformed_position, unpublished_outbox
+from stream.worker.store import (
+    BUCKETS,
+    StepWrite,
+    Taken,
+    buckets_of,
+    fenced,
+    malformed_position,
+    unpublished_outbox,
+)
 
 __all__ = ["MemoryStore"]
 
@@ -22,6 +30,7 @@ class _Partition:
     sizes: dict[str, int] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
+    filled: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def first_due_ms(self) -> int | None:
@@ -31,9 +40,11 @@ class _Partition:
 class MemoryStore:
     """A `Store` that forgets everything with the process. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, partition_count: int = 4) -> None:
         self._lock = threading.Lock()
+        self._partition_count = partition_count
         self._partitions: dict[int, _Partition] = {}
+        self._reports: dict[str, bytes] = {}
 
     def check(self) -> None:
         """Memory drops nothing."""
@@ -79,6 +90,13 @@ class MemoryStore:
                     kept.due.pop(user, None)
                 else:
                     kept.due[user] = due_ms
+            kept.filled.update(write.filled)
+            gone = set(write.unfilled)
+            kept.filled = {user: row for user, row in kept.filled.items() if self._bucket(user) not in gone}
+            for name in write.gone_sizes:
+                kept.sizes.pop(name, None)
+            for segment in write.gone_sets:
+                kept.members.pop(segment, None)
             kept.outbox = write.outbox or None
             kept.position = write.position
             return kept.first_due_ms
@@ -96,6 +114,23 @@ class MemoryStore:
         with self._lock:
             kept = self._kept(partition)
             return [kept.rows.get(user) for user in users]
+
+    def filled(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
+        with self._lock:
+            kept = self._kept(partition)
+            return [kept.filled.get(user) for user in users]
+
+    def bucket_lengths(self, partition: int) -> list[int]:
+        return [len(rows) for rows in self.buckets(partition, range(BUCKETS))]
+
+    def buckets(self, partition: int, numbers: Sequence[int]) -> list[list[tuple[str, bytes]]]:
+        with self._lock:
+            rows = sorted(self._kept(partition).rows.items())
+        found: dict[int, list[tuple[str, bytes]]] = {number: [] for number in numbers}
+        for user, row in rows:
+            if (number := self._bucket(user)) in found:
+                found[number].append((user, row))
+        return [found[number] for number in numbers]
 
     def due(self, partition: int, watermark_ms: int, limit: int) -> list[str]:
         with self._lock:
@@ -128,8 +163,22 @@ class MemoryStore:
             rows = list(self._kept(partition).rows.items())
         yield from rows
 
+    def report(self, worker: str, text: bytes | None) -> None:
+        with self._lock:
+            if text is None:
+                self._reports.pop(worker, None)
+            else:
+                self._reports[worker] = text
+
+    def reports(self) -> dict[str, tuple[int, bytes]]:
+        with self._lock:
+            return {worker: (0, text) for worker, text in self._reports.items()}
+
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _bucket(self, user: str) -> int:
+        return buckets_of([user], self._partition_count)[0]
 
     def _kept(self, partition: int) -> _Partition:
         return self._partitions.setdefault(partition, _Partition())

@@ -12,7 +12,16 @@ import msgspec
 
 from stream.worker.errors import PauseError
 
-__all__ = ["OFFSET_METADATA_LIMIT", "STEPS_PER_OWNER", "Committed", "Position", "Walk", "decode_position"]
+__all__ = [
+    "OFFSET_METADATA_LIMIT",
+    "STEPS_PER_OWNER",
+    "Backfill",
+    "Committed",
+    "Position",
+    "Switch",
+    "Walk",
+    "decode_position",
+]
 
 STEPS_PER_OWNER: Final = 2**32
 """Taking a partition raises its step to the next multiple of this, so no two owners ever use one number."""
@@ -22,9 +31,44 @@ OFFSET_METADATA_LIMIT: Final = 4096
 
 
 class Walk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The place of the background visit of all rows after a switch: the next bucket of rows."""
+    """The place of the background visit of all rows after a switch.
+
+    bucket: the next bucket of rows.  filled: backfilled rows lie beside the rows, until the walk has passed them.
+    """
 
     bucket: int
+    filled: bool = False
+
+
+class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest switch of the catalog.
+
+    previous: the version before.  watermark_ms: W at the switch record, at which rows are brought over.
+    changes: by segment or tier, how many entered, exited or changed because of it, so far.
+    """
+
+    previous: int
+    watermark_ms: int
+    changes: dict[str, dict[str, int]] = {}
+
+
+class Backfill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far the log has been read again for what a version that was published, and is to come, reads anew.
+
+    version, base: of the catalog that is to come, and of the one before it.
+    next_offset: of the events log; None if there is nothing to fill.  log_time_ms, origins: as in `Position`.
+    start_offset, start_ms: where the log began, and the log time there (None: nothing has been read yet).
+    caught_up: it has come as far as the partition at least once.
+    """
+
+    version: int
+    base: int
+    next_offset: int | None = None
+    log_time_ms: int = 0
+    origins: dict[int, int] = {}
+    start_offset: int = 0
+    start_ms: int | None = None
+    caught_up: bool = False
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -77,6 +121,10 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True):
     topic_id: str
     origins: dict[int, int]
     published: dict[str, dict[int, int]]
+    written_step: int = 0
+    switch: Switch | None = None
+    backfill: Backfill | None = None
+    warming: dict[str, int] = {}
 
 
 class Position(_Body, frozen=True, kw_only=True):
@@ -88,6 +136,11 @@ class Position(_Body, frozen=True, kw_only=True):
     partition_count, topic_id: of the events topic when the partition was first taken; an empty id is not checked.
     origins: by origin partition the highest origin offset of the events forwarded from there.
     published: by topic (its kind) and partition, the offset after the last message known to be published from here.
+    written_step: of the newest step that was committed; `step` leads it after a taking. No row has a newer one.
+    switch, walk: the newest switch of the catalog, and the visit of all rows that follows it, until it is done.
+    backfill: what is being prepared for the next one.
+    warming: by aggregate (`key_text`), from when on it is whole, in ms of log time (`NEVER_MS`: never), where the log
+    no longer reached back far enough when it was filled.
     replay_to: the K that Redis was found behind, until it has been passed.
     """
 

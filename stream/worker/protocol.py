@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rules.program import Program
-from stream.engine import Engine
+from stream.catalogs import AppliedCatalogs
 from stream.errors import ConfigurationError
 from stream.metrics import Metrics
 from stream.settings import Delivery
@@ -19,7 +19,9 @@ from stream.worker.errors import REBUILD, PauseError
 from stream.worker.lookup import Lookup, TopicFacts
 from stream.worker.outbox import Outgoing, decode_outbox
 from stream.worker.position import Committed, Position, decode_position
+from stream.worker.programs import Programs
 from stream.worker.published import PublishedTopics, ReplayGuard, load_guard, missing
+from stream.worker.row_headers import row_header
 from stream.worker.sink import Publication, Sink
 from stream.worker.steps import committed_of
 from stream.worker.store import Store, Taken
@@ -36,10 +38,12 @@ class Acquired:
     """A partition that is ours. Once `outstanding` is published, it may run from `position`.
 
     due_ms: the smallest due time.  guard: set if records are to be processed a second time.
+    program: of the version that the position names; while a walk is under way, taking over from the one before.
     """
 
     partition: int
     position: Position
+    program: Program
     outstanding: Publication | None
     due_ms: int | None
     guard: ReplayGuard | None
@@ -55,7 +59,7 @@ class Acquirer:
     topics: PublishedTopics
     facts: TopicFacts
     delivery: Delivery
-    program: Program
+    programs: Programs
     metrics: Metrics
 
     def acquire(self, partition: int) -> Acquired:
@@ -83,6 +87,7 @@ class Acquirer:
         position = decode_position(taken.position, partition)
         # 3
         self._check_position(partition, position, facts, low, high)
+        program = self._program(position)
         first = Publication(partition, (), committed_of(position)) if committed is None else None
         # 4
         outstanding = self._unpublished(partition, position, taken, committed) or first
@@ -92,7 +97,7 @@ class Acquirer:
         guard = load_guard(self.topics, partition, position)
         if guard is not None:
             self._forget_what_rows_have(partition, guard)
-        return Acquired(partition, position, outstanding, taken.due_ms, guard)
+        return Acquired(partition, position, program, outstanding, taken.due_ms, guard)
 
     def _check_store(self) -> None:
         try:
@@ -111,13 +116,14 @@ class Acquirer:
             raise _partitions_changed(partition, self.facts.partition_count, facts.partition_count)
 
     def _take(self, partition: int, committed: Committed | None, low: int) -> Taken:
+        catalogs = self.programs.catalogs
         first = Position(
             step=0,
             next_offset=low,
             log_time_ms=0,
             watermark_ms=0,
-            catalog=self.program.catalog.name,
-            catalog_version=self.program.catalog.version,
+            catalog=catalogs.name or "",
+            catalog_version=self._first_version(partition, committed, low),
             model_versions={},
             walk=None,
             partition_count=self.facts.partition_count,
@@ -179,14 +185,39 @@ class Acquirer:
                 f"{low} to {high} only.",
                 remedy=f"Records were deleted before they were read, or the log was cut. {REBUILD}",
             )
-        held = (self.program.catalog.name, self.program.catalog.version)
-        if (position.catalog, position.catalog_version) != held or position.model_versions:
+        catalogs = self.programs.catalogs
+        needed = [position.catalog_version]
+        if position.walk is not None and position.switch is not None:
+            needed.append(position.switch.previous)
+        missing = [version for version in needed if version not in catalogs.versions]
+        if position.catalog != catalogs.name or missing or position.model_versions:
             raise PauseError(
                 "unknown_version",
-                f"Partition {partition} is evaluated with version {position.catalog_version} of the catalog "
-                f"{position.catalog}; this worker has version {held[1]} of {held[0]}.",
-                remedy="Start it with that catalog; to use another one, give TAGSTREAM_APP another name.",
+                f"Partition {partition} is evaluated with version {(missing or needed)[0]} of the catalog "
+                f"{position.catalog}; this app's topic of catalogs has {_listed(catalogs)}.",
+                remedy="Apply that catalog again (`tagstream apply`) if the topic was made anew; "
+                "to use another one, give TAGSTREAM_APP another name.",
             )
+
+    def _first_version(self, partition: int, committed: Committed | None, low: int) -> int:
+        """The version of the catalog that the records at the log's beginning were, or are to be, evaluated with.
+
+        The log has the switches to all others. Where it was cut, those that are gone have taken effect.
+        """
+        catalogs = self.programs.catalogs
+        versions = catalogs.versions
+        if low == 0 or len(versions) < 2:
+            return versions[0]
+        known = committed.catalog_version if committed is not None else None
+        begins_ms = self.lookup.time_of(partition, low)
+        then = [version for version in versions if begins_ms is None or catalogs.applied_ms(version) <= begins_ms]
+        return max([versions[0], *then, *([known] if known in versions else [])])
+
+    def _program(self, position: Position) -> Program:
+        """The program that the partition goes on with. Blocks while it is compiled."""
+        switching = position.walk is not None and position.switch is not None
+        previous = position.switch.previous if switching and position.switch is not None else None
+        return self.programs.program(position.catalog_version, previous)
 
     def _unpublished(
         self, partition: int, position: Position, taken: Taken, committed: Committed | None
@@ -211,16 +242,10 @@ class Acquirer:
         users = guard.users()
         for start in range(0, len(users), _ROWS_AT_ONCE):
             part = users[start : start + _ROWS_AT_ONCE]
-            engine = Engine(
-                self.program,
-                app=self.topics.app,
-                partition=partition,
-                partition_count=self.facts.partition_count,
-                row_budget_bytes=1,
-            )
-            engine.load(part, self.store.rows(partition, part))
-            for profile in engine.profiles(part):
-                guard.forget(profile.user, profile.incarnation, profile.version)
+            for user, row in zip(part, self.store.rows(partition, part), strict=True):
+                if row is not None:
+                    header = row_header(row)
+                    guard.forget(user, header.incarnation, header.version)
 
     def _alarm(self, partition: int, position: Position, taken: Taken) -> None:
         found = "nothing" if taken.before is None else f"step {taken.before[:16].decode()}"
@@ -235,6 +260,11 @@ class Acquirer:
             f"{until.step:016x}" if until and until.step is not None else "unknown",
             position.next_offset,
         )
+
+
+def _listed(catalogs: AppliedCatalogs) -> str:
+    versions = catalogs.versions
+    return f"version {', '.join(map(str, versions))} of {catalogs.name}" if versions else "none"
 
 
 def _partitions_changed(partition: int, before: int, now: int) -> PauseError:

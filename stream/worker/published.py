@@ -16,8 +16,8 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.clock import Clock
+from stream.kafka_clients import client_options, error_of, kafka_error
 from stream.worker.errors import REBUILD, PauseError
-from stream.worker.kafka_clients import client_options, error_of, kafka_error
 from stream.worker.outbox import Outgoing
 from stream.worker.position import Committed, Position
 from tagstream.topics import SEGMENT_CHANGES

@@ -7,7 +7,7 @@ acquire the partition again, which reads where it stands.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from typing import Any, Final, cast
 
@@ -18,9 +18,9 @@ from redis.cluster import RedisCluster
 from redis.retry import Retry
 
 from stream.engine.result import NEVER_MS
-from stream.errors import ConfigurationError, TagstreamError
+from stream.errors import ConfigurationError, TagstreamError, unavailable
 from stream.settings import masked_url
-from stream.worker.errors import REBUILD, PauseError, WorkerError, unavailable
+from stream.worker.errors import REBUILD, PauseError, WorkerError
 from stream.worker.store import (
     BUCKETS,
     StepWrite,
@@ -29,6 +29,7 @@ from stream.worker.store import (
     fenced,
     keys_of,
     malformed_position,
+    reports_key,
     unpublished_outbox,
     wrong_size,
     wrong_type,
@@ -38,6 +39,15 @@ __all__ = ["RedisStore"]
 
 _SCAN_COUNT: Final = 1000
 _POLICY: Final = "noeviction"
+_REPORTS_MS: Final = 3_600_000
+"""After so long without any worker their reports are forgotten."""
+# Times of reports are Redis's own: the clocks of workers and of those who look may differ.
+_NOW: Final = "local t = redis.call('TIME') local now = t[1] .. string.format('%03d', math.floor(t[2] / 1000)) "
+_REPORT: Final = f"""{_NOW}
+if ARGV[2] == '' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2])
+return redis.call('PEXPIRE', KEYS[1], ARGV[3])"""
+_REPORTS: Final = f"{_NOW} local found = redis.call('HGETALL', KEYS[1]) table.insert(found, 1, now) return found"
 # What ends by itself or by an operator's hand while the worker waits. The client knows some by class and strips their
 # code; within a script's error the code stays in the text.
 _PASSING_CODES: Final = ("OOM ", "READONLY ", "MISCONF ", "BUSY ", "NOREPLICAS ", "TRYAGAIN ", "CLUSTERDOWN ")
@@ -70,6 +80,8 @@ class RedisStore:
         self._is_cluster = False
         self._acquire: Any = None
         self._commit: Any = None
+        self._report: Any = None
+        self._reports: Any = None
         self._encode = msgspec.msgpack.Encoder().encode
 
     def check(self) -> None:
@@ -145,10 +157,11 @@ class RedisStore:
     def _commit_of(self, partition: int, write: StepWrite) -> tuple[list[str], list[Any]]:
         """Keys and arguments of the script for one step."""
         keys = keys_of(self._app, partition)
-        by_bucket: dict[int, list[tuple[str, bytes]]] = {}
-        buckets = buckets_of([user for user, _ in write.rows], self._partition_count) if write.rows else []
-        for bucket, pair in zip(buckets, write.rows, strict=True):
-            by_bucket.setdefault(bucket, []).append(pair)
+        by_bucket: dict[str, list[tuple[str, bytes]]] = {}
+        for written, key in ((write.rows, keys.bucket), (write.filled, keys.filled)):
+            buckets = buckets_of([user for user, _ in written], self._partition_count) if written else []
+            for bucket, pair in zip(buckets, written, strict=True):
+                by_bucket.setdefault(key(bucket), []).append(pair)
         segments = sorted({*write.entered, *write.left})
         work = self._encode(
             (
@@ -157,14 +170,17 @@ class RedisStore:
                 [(write.entered.get(segment, ()), write.left.get(segment, ())) for segment in segments],
                 [part for user, due_ms in write.due if due_ms < NEVER_MS for part in (due_ms, user)],
                 [user for user, due_ms in write.due if due_ms >= NEVER_MS],
+                write.gone_sizes,
             )
         )
         rows = b"".join([row for pairs in by_bucket.values() for _, row in pairs])
         return (
             [
                 *(keys.position, keys.outbox, keys.due, keys.sizes),
-                *map(keys.bucket, by_bucket),
+                *by_bucket,
                 *map(keys.members, segments),
+                *map(keys.filled, write.unfilled),
+                *map(keys.members, write.gone_sets),
             ],
             [
                 *(_digits(write.expected_step), write.position, _digits(write.published_step), write.outbox),
@@ -188,9 +204,15 @@ class RedisStore:
                 raise fenced(partition)
 
     def rows(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
+        return self._of_users(users, keys_of(self._app, partition).bucket)
+
+    def filled(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
+        return self._of_users(users, keys_of(self._app, partition).filled)
+
+    def _of_users(self, users: Sequence[str], key: Callable[[int], str]) -> list[bytes | None]:
+        """By user, what the hash of the user's bucket has."""
         if not users:
             return []
-        keys = keys_of(self._app, partition)
         by_bucket: dict[int, list[int]] = {}
         for place, bucket in enumerate(buckets_of(users, self._partition_count)):
             by_bucket.setdefault(bucket, []).append(place)
@@ -198,11 +220,28 @@ class RedisStore:
         with self._errors():
             pipeline = self._connected().pipeline(transaction=False)
             for bucket, places in by_bucket.items():
-                pipeline.hmget(keys.bucket(bucket), [users[place] for place in places])
+                pipeline.hmget(key(bucket), [users[place] for place in places])
             for places, found in zip(by_bucket.values(), pipeline.execute(), strict=True):
                 for place, row in zip(places, found, strict=True):
                     rows[place] = row
         return rows
+
+    def bucket_lengths(self, partition: int) -> list[int]:
+        keys = keys_of(self._app, partition)
+        with self._errors():
+            pipeline = self._connected().pipeline(transaction=False)
+            for bucket in range(BUCKETS):
+                pipeline.hlen(keys.bucket(bucket))
+            return [int(length) for length in pipeline.execute()]
+
+    def buckets(self, partition: int, numbers: Sequence[int]) -> list[list[tuple[str, bytes]]]:
+        keys = keys_of(self._app, partition)
+        with self._errors():
+            pipeline = self._connected().pipeline(transaction=False)
+            for bucket in numbers:
+                pipeline.hgetall(keys.bucket(bucket))
+            found = pipeline.execute()
+        return [sorted((user.decode(), row) for user, row in rows.items()) for rows in found]
 
     def due(self, partition: int, watermark_ms: int, limit: int) -> list[str]:
         key = keys_of(self._app, partition).due
@@ -237,6 +276,21 @@ class RedisStore:
                 for user, row in self._connected().hscan_iter(keys.bucket(bucket), count=_SCAN_COUNT):
                     yield user.decode(), row
 
+    def report(self, worker: str, text: bytes | None) -> None:
+        with self._errors():
+            client = self._connected()
+            self._report(keys=[reports_key(self._app)], args=[worker, text or b"", _REPORTS_MS], client=client)
+
+    def reports(self) -> dict[str, tuple[int, bytes]]:
+        with self._errors():
+            client = self._connected()
+            now_ms, *pairs = self._reports(keys=[reports_key(self._app)], client=client)
+        found = {}
+        for worker, report in zip(pairs[::2], pairs[1::2], strict=True):
+            said_ms, _, text = report.partition(b" ")
+            found[worker.decode(errors="replace")] = (int(now_ms) - int(said_ms), text)
+        return found
+
     def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
@@ -258,6 +312,8 @@ class RedisStore:
                 client = RedisCluster.from_url(self._url, **options)
             self._acquire = client.register_script(_script("acquire.lua"))
             self._commit = client.register_script(_script("commit.lua"))
+            self._report = client.register_script(_REPORT)
+            self._reports = client.register_script(_REPORTS)
             self._client = client
         return self._client
 

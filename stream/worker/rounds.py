@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from stream.worker.errors import DoubtError
 from stream.worker.measure import Measure
-from stream.worker.partition import Owned, Running
+from stream.worker.partition import Owned
+from stream.worker.running import Running
 from stream.worker.sink import Publication, Sink
 from stream.worker.source import Source
 from stream.worker.steps import Step, committed_of
@@ -72,9 +73,9 @@ class Rounds:
         committed = []
         for entry, outcome in zip(steps, outcomes, strict=True):
             if isinstance(outcome, Exception):
-                failures.append(Failure(entry[0], outcome, computing=True))
+                failures.append(Failure(entry[0], outcome))  # the store says no to whom, or to when, not to what
             else:
-                self._moved(entry[1], entry[2], outcome)
+                self._moved(*entry, outcome)
                 committed.append(entry)
         # 3
         if any(step.publication.messages for _, _, step in committed):
@@ -110,9 +111,11 @@ class Rounds:
         self.sink.publish([publication], self.source.membership())
         self.measure.messages(publication.messages)
 
-    def _moved(self, running: Running, step: Step, due_ms: int | None) -> None:
+    def _moved(self, owned: Owned, running: Running, step: Step, due_ms: int | None) -> None:
         """The partition stands where the step took it."""
         running.due_ms = due_ms
+        if owned.changeover is not None:
+            owned.changeover.moved(step)
         running.position = step.position
         self.measure.committed(step)
         if not step.publication.messages:
@@ -148,7 +151,7 @@ class Rounds:
                 running.published_step = step.position.step
             if step.position.replay_to is None:
                 running.guard = None
-            owned.note_success("batch" if step.intake is not None else "due")
+            owned.note_success(step.kind)
             self.measure.published(step)
         if steps:
             self.measure.round(self.now_s() - started_s)

@@ -17,9 +17,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from stream.clock import Clock
 from stream.errors import UnavailableError
+from stream.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.bounded import BoundedCalls, GivenUpError
 from stream.worker.errors import DoubtError, FencedError, SharedNameError
-from stream.worker.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.outbox import Outgoing
 from stream.worker.position import Committed
 

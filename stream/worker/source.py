@@ -22,8 +22,8 @@ from confluent_kafka import (
 )
 
 from stream.errors import UnavailableError
+from stream.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.errors import REBUILD, DoubtError, PauseError
-from stream.worker.kafka_clients import GROUP_REFUSES, client_options, error_of, kafka_error
 from stream.worker.lookup import group_of
 from stream.worker.position import Committed
 
@@ -157,6 +157,10 @@ class Source:
     def pause(self, partition: int) -> None:
         """Fetch nothing of the partition until it is started."""
         self._consumer.pause([TopicPartition(self._topic, partition)])
+
+    def resume(self, partition: int) -> None:
+        """Go on fetching where it was paused."""
+        self._consumer.resume([TopicPartition(self._topic, partition)])
 
     def start(self, partition: int, offset: int) -> None:
         """Seek and let it run: what was fetched before the seek never comes out of `poll`. Raises DoubtError."""

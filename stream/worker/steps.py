@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -13,24 +14,45 @@ from stream.engine import StepResult
 from stream.worker.intake import Intake, Progress
 from stream.worker.letters import Letters
 from stream.worker.outbox import Outbox, encode_outbox
-from stream.worker.position import Committed, Position
+from stream.worker.position import Committed, Position, Switch
 from stream.worker.published import ReplayGuard
 from stream.worker.sink import Publication
 from stream.worker.store import StepWrite
+from tagstream.contracts.changes import CAUSE_HEADER, CHANGE_HEADER, SEGMENT_HEADER
 
-__all__ = ["Step", "build_step", "committed_of", "net_members"]
+__all__ = ["Beside", "Step", "build_step", "committed_of", "net_members"]
+
+_CATALOG: Final = b"catalog"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that is computed and not yet committed. intake: None for a step of due users."""
+    """A step that is computed and not yet committed.
+
+    kind: `batch`, `due`, `walk`, `fill` or `switch`.  intake: of a batch, else None.
+    """
 
     partition: int
+    kind: str
     position: Position
     write: StepWrite
     publication: Publication
     result: StepResult
     intake: Intake | None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a step writes beside its result; see `StepWrite`."""
+
+    filled: Sequence[tuple[str, bytes]] = ()
+    unfilled: Sequence[int] = ()
+    gone_sizes: Sequence[str] = ()
+    gone_sets: Sequence[str] = ()
+
+
+_BESIDE_NOTHING: Final = Beside()
+_NOTHING: Final[Mapping[str, object]] = {}
 
 
 def build_step(
@@ -42,9 +64,13 @@ def build_step(
     guard: ReplayGuard | None,
     published: Mapping[str, Mapping[int, int]],
     published_step: int,
+    kind: str = "batch",
+    moved: Mapping[str, object] = _NOTHING,
+    beside: Beside = _BESIDE_NOTHING,
 ) -> Step:
     """Put a step together. Pure.
 
+    moved: fields of the position that this step sets, beyond its progress.  beside: what else it writes.
     guard: set while records are processed a second time.  published: what the sink knows to be published by now.
     Raises StepTooLargeError, and PauseError where a recomputed change isn't the published one.
     """
@@ -71,7 +97,10 @@ def build_step(
         # While replaying it stays: after a crash the same messages have to be read again.
         published=before.published if replaying else _merged(before.published, published),
         replay_to=before.replay_to if replaying else None,
+        written_step=before.step + 1,
+        switch=_counted(before, result),
     )
+    position = msgspec.structs.replace(position, **moved)
     write = StepWrite(
         expected_step=before.step,
         position=position.encode(),
@@ -82,9 +111,13 @@ def build_step(
         entered=net_members(result.entered, result.left),
         left=net_members(result.left, result.entered),
         due=result.due,
+        filled=beside.filled,
+        unfilled=beside.unfilled,
+        gone_sizes=beside.gone_sizes,
+        gone_sets=beside.gone_sets,
     )
     publication = Publication(letters.partition, messages, committed_of(position))
-    return Step(letters.partition, position, write, publication, result, intake)
+    return Step(letters.partition, kind, position, write, publication, result, intake)
 
 
 def committed_of(position: Position) -> Committed:
@@ -110,6 +143,20 @@ def net_members(joined: Mapping[str, Sequence[str]], parted: Mapping[str, Sequen
         if kept:
             net[segment] = kept
     return net
+
+
+def _counted(before: Position, result: StepResult) -> Switch | None:
+    """The newest switch, with the changes of this step that it brought about."""
+    if before.switch is None or before.walk is None or not result.changes:
+        return before.switch
+    changes = {name: dict(counts) for name, counts in before.switch.changes.items()}
+    for headers, times in Counter(change.headers for change in result.changes).items():
+        named = dict(headers)
+        if named.get(CAUSE_HEADER) == _CATALOG:
+            counts = changes.setdefault(named[SEGMENT_HEADER].decode(), {})
+            change = named[CHANGE_HEADER].decode()
+            counts[change] = counts.get(change, 0) + times
+    return msgspec.structs.replace(before.switch, changes=changes)
 
 
 def _beyond(result: StepResult, intake: Intake | None, offset: int) -> StepResult:

@@ -14,7 +14,7 @@ import numpy as np
 from stream.engine.murmur import hash_users
 from stream.worker.errors import REBUILD, DoubtError, FencedError, PauseError
 
-__all__ = ["BUCKETS", "StepWrite", "Store", "Taken", "buckets_of", "keys_of"]
+__all__ = ["BUCKETS", "StepWrite", "Store", "Taken", "buckets_of", "keys_of", "reports_key"]
 
 BUCKETS: Final = 1024
 """Hashes of rows a partition: fewer and larger would make the walk's pieces large, a key a user costs more memory."""
@@ -37,6 +37,8 @@ class StepWrite:
     expected_step: of the position it starts from.  position: the new one, encoded.  published_step: the newest step
     whose outbox is known to be published.  outbox: encoded, empty if there is nothing to publish.
     due: `NEVER_MS` takes the user out; the other fields as in `StepResult`.
+    filled: user and row of the backfill; kept beside the rows.  unfilled: buckets whose backfilled rows go.
+    gone_sizes, gone_sets: names of sizes, and segments of sets of members, that go.
     """
 
     expected_step: int
@@ -48,6 +50,10 @@ class StepWrite:
     entered: Mapping[str, Sequence[str]] = field(default_factory=dict)
     left: Mapping[str, Sequence[str]] = field(default_factory=dict)
     due: Sequence[tuple[str, int]] = ()
+    filled: Sequence[tuple[str, bytes]] = ()
+    unfilled: Sequence[int] = ()
+    gone_sizes: Sequence[str] = ()
+    gone_sets: Sequence[str] = ()
 
 
 class Store(Protocol):
@@ -89,6 +95,18 @@ class Store(Protocol):
         """The rows of these users, in one round trip; None for a user who has none."""
         ...
 
+    def filled(self, partition: int, users: Sequence[str]) -> list[bytes | None]:
+        """The backfilled rows of these users, in one round trip; None for a user who has none."""
+        ...
+
+    def bucket_lengths(self, partition: int) -> list[int]:
+        """By bucket, how many users' rows are in it."""
+        ...
+
+    def buckets(self, partition: int, numbers: Sequence[int]) -> list[list[tuple[str, bytes]]]:
+        """All users and rows of each of these buckets, ordered by user, in one round trip."""
+        ...
+
     def due(self, partition: int, watermark_ms: int, limit: int) -> list[str]:
         """At most `limit` users due at or before the watermark, in (due, user) order."""
         ...
@@ -113,6 +131,14 @@ class Store(Protocol):
         """All users and rows, bucket by bucket; a user whose row is written meanwhile may come twice."""
         ...
 
+    def report(self, worker: str, text: bytes | None) -> None:
+        """Leave what a worker says of itself, for whoever looks; None takes it away."""
+        ...
+
+    def reports(self) -> dict[str, tuple[int, bytes]]:
+        """By worker, how many ms ago it said something, and what. Those that ended without a word are among them."""
+        ...
+
     def close(self) -> None:
         """Let go of connections. Idempotent."""
         ...
@@ -131,6 +157,9 @@ class Keys:
     def bucket(self, bucket: int) -> str:
         return f"{self.tag}r:{bucket}"
 
+    def filled(self, bucket: int) -> str:
+        return f"{self.tag}b:{bucket}"
+
     def members(self, segment: str) -> str:
         return f"{self.tag}s:{segment}"
 
@@ -139,6 +168,11 @@ def keys_of(app: str, partition: int) -> Keys:
     """The keys of one partition."""
     tag = f"{{{app}:{partition}}}:"
     return Keys(tag, f"{tag}position", f"{tag}outbox", f"{tag}due", f"{tag}sizes")
+
+
+def reports_key(app: str) -> str:
+    """The hash of what the app's workers say of themselves. Of no partition, and no result depends on it."""
+    return f"{{{app}:workers}}"
 
 
 def buckets_of(users: Sequence[str], partition_count: int) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from confluent_kafka import Producer
 
 from stream.clock import Clock
-from stream.worker.kafka_clients import client_options
+from stream.kafka_clients import client_options
 
 __all__ = ["CONTROL_HEADER", "TICK", "TickWriter"]
 

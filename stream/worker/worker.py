@@ -8,30 +8,37 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
 from rules.catalog import Catalog
-from rules.program import compile_catalog
+from stream.catalogs import CatalogFollower, publish_catalog, written_by
 from stream.clock import Clock
 from stream.embedded import Addresses, runtime_folder
 from stream.errors import ConfigurationError, TagstreamError, UnavailableError
 from stream.metrics import Metrics
 from stream.settings import Settings
 from stream.topics import verify_topics
+from stream.warm import warm_up
 from stream.worker.assembly import assemble, new_lookup
+from stream.worker.background import Background
+from stream.worker.changeover import Changeover
 from stream.worker.errors import DoubtError, FencedError, PauseError, SharedNameError, StepTooLargeError
+from stream.worker.first_catalog import is_first
 from stream.worker.letters import Letters
 from stream.worker.lookup import TopicFacts
 from stream.worker.measure import Measure
-from stream.worker.partition import Owned, Running, Stage
+from stream.worker.partition import Owned, Stage
+from stream.worker.programs import Programs
 from stream.worker.protocol import Acquired
+from stream.worker.reports import EVERY_S, Pause, encode_report
 from stream.worker.rounds import Failure
+from stream.worker.running import Running
 from stream.worker.sink import RefusedMessageError
 from stream.worker.slots import WorkerName, claim_name
 from stream.worker.source import Source, SourceOptions
 from stream.worker.steps import Step
-from stream.worker.warm import compile_engine
 
 __all__ = ["Worker", "run_worker"]
 
@@ -46,24 +53,31 @@ _TICK_AGAIN_S: Final = 1.0
 _DUE_EVERY_S: Final = 0.05
 _LAG_S: Final = 1.0
 _POLL_LIMIT: Final = 8_192
+_REPORT_CHANGE_S: Final = 0.2
 
 
 def run_worker(
     settings: Settings,
     addresses: Addresses,
-    catalog: Catalog,
+    catalog: Catalog | None,
     clock: Clock,
     stop: threading.Event,
     *,
     metrics: Metrics | None = None,
+    on_ready: Callable[[Catalog], None] | None = None,
+    patience: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
     """Run a worker until `stop` is set; then it ends after the step at hand. Blocks.
 
+    catalog: applied first if none has been; where another version has been, that one runs.
+    on_ready: called with the newest catalog before the worker joins its group, when everything has been checked.
+    patience: entered while the engine is loaded, which the first time on an installation takes a minute.
     Waits for a Kafka or Redis that isn't there. Raises ConfigurationError (a missing topic, a Redis that evicts, a
-    setting that can't work) and SharedNameError.
+    setting that can't work, a catalog that can't be read) and SharedNameError.
     """
     with claim_name(settings.app, runtime_folder(settings), settings.worker) as name:
-        Worker(settings, addresses, catalog, clock, stop, name=name, metrics=metrics or Metrics()).run()
+        worker = Worker(settings, addresses, catalog, clock, stop, name=name, metrics=metrics or Metrics())
+        worker.run(on_ready, patience)
 
 
 class Worker:
@@ -73,7 +87,7 @@ class Worker:
         self,
         settings: Settings,
         addresses: Addresses,
-        catalog: Catalog,
+        catalog: Catalog | None,
         clock: Clock,
         stop: threading.Event,
         *,
@@ -87,17 +101,23 @@ class Worker:
         self._name = name.name
         self._measure = Measure(metrics, clock)
         self._metrics = metrics
-        self._program = compile_catalog(catalog)
+        self._catalog = catalog
+        self._follower = CatalogFollower(settings, addresses)
         self._owned: dict[int, Owned] = {}
         self._said: str | None = None
-        self._measured_s = self._due_s = 0.0
+        self._measured_s = self._due_s = self._reported_s = 0.0
+        self._reported: dict[int, str] = {}
 
     def paused(self) -> dict[int, PauseError]:
         """The partitions that are paused, and why."""
         return {p: owned.pause for p, owned in self._owned.items() if owned.pause is not None}
 
-    def run(self) -> None:
-        """Run until stopped; raises as `run_worker` does."""
+    def run(
+        self,
+        on_ready: Callable[[Catalog], None] | None = None,
+        patience: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Run until stopped; arguments and errors as of `run_worker`."""
         if not self._wait_until(self._check_topics):
             return
         source = Source(
@@ -112,10 +132,13 @@ class Worker:
             on_assigned=self._assigned,
             on_revoked=self._revoked,
         )
+        programs = Programs(self._follower.catalogs)
         try:
-            self._run(source)
+            self._run(source, programs, on_ready, patience)
         finally:
             source.close()
+            programs.close()
+            self._follower.close()
 
     def _check_topics(self) -> None:
         errors = [f for f in verify_topics(self._settings, self._addresses) if f.severity == "error"]
@@ -137,7 +160,42 @@ class Worker:
                 return True
         return False
 
-    def _run(self, source: Source) -> None:
+    def _begin_catalogs(self) -> bool:
+        """Read what has been applied, and apply the catalog that was given if nothing has; False: stopped before.
+
+        Raises ConfigurationError, UnreadableCatalogError.
+        """
+        self._follower.start()
+        if not self._wait_for(self._follower.caught_up.is_set):
+            return False
+        catalogs, given = self._follower.catalogs, self._catalog
+        if not is_first(catalogs, given, self._settings.app) or given is None:
+            return True
+        published = self._wait_until(lambda: publish_catalog(self._settings, self._addresses, given, self._clock))
+        return published and self._wait_for(lambda: catalogs.first is not None)
+
+    def _wait_for(self, holds: Callable[[], bool]) -> bool:
+        """Wait for what the follower of the catalogs brings; False if the worker is stopped before."""
+        while not holds():
+            self._check_follower()
+            if self._stop.wait(_IDLE_POLL_S):
+                return False
+        self._check_follower()
+        return True
+
+    def _check_follower(self) -> None:
+        if self._follower.problem is not None:
+            raise self._follower.problem
+
+    def _run(
+        self,
+        source: Source,
+        programs: Programs,
+        on_ready: Callable[[Catalog], None] | None,
+        patience: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        if not self._begin_catalogs():
+            return
         lookup = new_lookup(self._settings, self._addresses, self._clock)
         facts: list[TopicFacts] = []
         if not self._wait_until(lambda: facts.append(lookup.facts())):
@@ -145,7 +203,7 @@ class Worker:
         self._parts = parts = assemble(
             self._settings,
             self._addresses,
-            self._program,
+            programs,
             self._clock,
             name=self._name,
             source=source,
@@ -155,26 +213,37 @@ class Worker:
             metrics=self._metrics,
         )
         self._source, self._sink, self._rounds = source, parts.sink, parts.rounds
+        self._background = Background(self._clock, source)
         try:
             if self._wait_until(parts.store.check):
-                compile_engine(self._program)
+                newest = self._follower.catalogs.newest
+                with patience():
+                    warm_up()
+                    program = programs.program(newest or 0)
+                if on_ready is not None:
+                    on_ready(program.catalog)
                 log.info("worker %s of app %s: joining (%s)", self._name, self._settings.app, parts.acquirer.delivery)
                 source.subscribe()
                 while not self._stop.is_set():
                     self._turn()
                 self._rounds.publish_behind(self._owned.values())
         finally:
+            for owned in self._owned.values():
+                owned.drop()
+            with suppress(TagstreamError):
+                parts.store.report(self._name, None)
             parts.close()
 
     # One turn of the loop
 
     def _turn(self) -> None:
         now_s = self._clock.monotonic_s()
-        busy = any(owned.running is not None and owned.running.has_due for owned in self._owned.values())
+        wait_s = self._wait_s(now_s)
         limit = min(self._settings.batch_max_records, _POLL_LIMIT)
-        fetched = self._source.poll(
-            limit, 0.0 if busy else _IDLE_POLL_S, 0.0 if busy else self._settings.batch_linger_ms / 1000
-        )
+        linger_s = min(wait_s, self._settings.batch_linger_ms / 1000)
+        fetched = self._source.poll(limit, wait_s, linger_s)
+        if fetched.messages:
+            self._background.heard(now_s)
         for partition, messages in fetched.messages.items():
             owned = self._owned.get(partition)
             if owned is not None and owned.running is not None:
@@ -190,19 +259,31 @@ class Worker:
         if (not fetched.messages or now_s - self._due_s >= _DUE_EVERY_S) and any(r.has_due for r in self._running()):
             self._due_s = now_s
             self._round(self._due_step)
+        self._background.perform(list(self._owned.values()), self._round, self._sink.published)
         self._now_and_then()
+
+    def _wait_s(self, now_s: float) -> float:
+        """How long to wait for a record: not at all while something else can be done."""
+        if any(running.has_due for running in self._running()):
+            return 0.0
+        return self._background.wait_s(self._owned.values(), now_s, _IDLE_POLL_S)
 
     def _running(self) -> list[Running]:
         return [owned.running for owned in self._owned.values() if owned.running is not None]
 
-    def _round(self, compute: Callable[[Owned, Running], Step | None]) -> None:
-        owned = [each for each in self._owned.values() if each.running is not None]
+    def _round(
+        self, compute: Callable[[Owned, Running], Step | None], partitions: Sequence[Owned] | None = None
+    ) -> int:
+        """One step of each partition that has one; how many went through."""
+        chosen = self._owned.values() if partitions is None else partitions
+        owned = [each for each in chosen if each.running is not None]
         done, failures = self._rounds.perform(owned, compute)
         for failure in failures:
             self._failed(failure)
         if done and not failures:
             self._said_all_well()
         self._after_publication_failure()
+        return done
 
     def _batch_step(self, owned: Owned, running: Running) -> Step | None:
         return running.batch_step(
@@ -225,7 +306,9 @@ class Worker:
     def _revoked(self, partitions: list[int]) -> None:
         # Called while polling, so no transaction is open and no step is under way.
         for partition in partitions:
-            if self._owned.pop(partition, None) is not None:
+            owned = self._owned.pop(partition, None)
+            if owned is not None:
+                owned.drop()
                 self._measure.gone(partition)
 
     def _take_up(self) -> None:
@@ -261,7 +344,9 @@ class Worker:
         partition, position = owned.partition, acquired.position
         running = Running(
             position=position,
-            engine=self._parts.new_engine(partition),
+            engine=self._parts.new_engine(
+                partition, acquired.program, None if position.switch is None else position.switch.watermark_ms
+            ),
             letters=Letters(self._settings.app, self._settings.events_topic, partition),
             store=self._parts.store,
             guard=acquired.guard,
@@ -271,6 +356,14 @@ class Worker:
         )
         self._source.start(partition, position.next_offset)
         owned.running, owned.stage, owned.pause = running, Stage.RUNNING, None
+        owned.changeover = Changeover(
+            running=running,
+            programs=self._parts.programs,
+            past=self._parts.past,
+            new_engine=self._parts.new_engine,
+            clock=self._clock,
+            grace_ms=self._settings.grace_ms,
+        )
         self._measure.paused(partition, None)
         log.info("partition %d goes on from offset %d", partition, position.next_offset)
 
@@ -312,8 +405,7 @@ class Worker:
         self._measure.paused(owned.partition, pause)
 
     def _drop(self, owned: Owned) -> None:
-        if owned.running is not None:
-            owned.running = None
+        if owned.drop():
             self._source.pause(owned.partition)
 
     def _after_publication_failure(self) -> None:
@@ -337,12 +429,27 @@ class Worker:
                 owned.running.ticked_s = now_s
                 self._parts.ticks.write(owned.partition)
                 self._measure.tick()
+        self._check_follower()
+        self._report(now_s)
         if now_s - self._measured_s >= _LAG_S:
             self._measured_s = now_s
             for owned in self._owned.values():
                 end = self._source.end(owned.partition) if owned.running is not None else None
                 if owned.running is not None and end is not None:
                     self._measure.lag(owned.partition, max(end - owned.running.position.next_offset, 0))
+                if owned.running is not None:
+                    self._measure.catalog(owned.partition, owned.running.position)
+
+    def _report(self, now_s: float) -> None:
+        """Say how things stand, now and then and when a partition has come to another stage."""
+        stages = {owned.partition: owned.stage.value for owned in self._owned.values()}
+        wait_s = EVERY_S if stages == self._reported else _REPORT_CHANGE_S
+        if now_s - self._reported_s < wait_s:
+            return
+        self._reported, self._reported_s = stages, now_s
+        paused = {p: Pause(pause.reason, pause.message, pause.remedy) for p, pause in self.paused().items()}
+        with suppress(TagstreamError):  # whoever looks sees that nothing is said
+            self._parts.store.report(self._name, encode_report(written_by(), stages, paused, self._said))
 
     def _wants_tick(self, running: Running, now_s: float, now_ms: int) -> bool:
         """Somebody is due by the clock, the log hasn't come so far, and nothing else moves it."""

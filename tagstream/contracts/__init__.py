@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from tagstream.contracts.catalogs import (
+    AppliedCatalog,
+    applied_catalog_json_schema,
+    encode_applied_catalog,
+    parse_applied_catalog,
+)
 from tagstream.contracts.changes import (
     CAUSES,
     CHANGE_KINDS,
@@ -49,7 +55,7 @@ from tagstream.contracts.events import (
     parse_event,
 )
 from tagstream.contracts.positions import Position
-from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
+from tagstream.topics import CATALOG, EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
 
 __all__ = [
     "CAUSES",
@@ -61,6 +67,7 @@ __all__ = [
     "MAX_USER_BYTES",
     "REASONS",
     "Alias",
+    "AppliedCatalog",
     "Change",
     "ChangeData",
     "DeadLetter",
@@ -79,15 +86,18 @@ __all__ = [
     "SegmentExited",
     "SegmentExitedData",
     "Track",
+    "applied_catalog_json_schema",
     "build_dead_letter",
     "change_headers",
     "change_json_schema",
     "dead_letter_headers",
     "dead_letter_json_schema",
+    "encode_applied_catalog",
     "encode_change",
     "encode_dead_letter",
     "encode_event",
     "event_json_schema",
+    "parse_applied_catalog",
     "parse_change",
     "parse_dead_letter",
     "parse_event",
@@ -97,5 +107,6 @@ JSON_SCHEMAS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     EVENTS: event_json_schema,
     SEGMENT_CHANGES: change_json_schema,
     EVENTS_DLQ: dead_letter_json_schema,
+    CATALOG: applied_catalog_json_schema,
 }
 """By kind of topic: what gives the JSON Schema of its messages."""

@@ -17,6 +17,7 @@ from stream.engine.decode import DecodePlan, Decoder
 from tagstream.contracts import (
     EVENT_TYPES,
     REASONS,
+    LevelChanged,
     SegmentEntered,
     SegmentExited,
     change_headers,
@@ -50,7 +51,14 @@ segments:
     title: {zh: "会员 \\\\ \\"1\\"", en: Payers}
     kind: value
     when: spend > 0.1 and (gender != "X" or not has(gender)) and seen >= "0s"
-"""
+tiers:
+  purse:
+    title: {zh: "钱 \\ \\"2\\"", en: Purse}
+    levels:
+      full: spend > 0.1
+      empty: always
+""",
+    with_lint=False,
 )
 
 
@@ -186,9 +194,13 @@ def test_the_engines_changes_are_the_contracts_byte_for_byte(published: list[Mes
     ]
 
 
-def test_entries_and_exits_come_out_with_keys_headers_and_ids_as_promised(published: list[Message]) -> None:
+def test_changes_come_out_with_keys_headers_and_ids_as_promised(published: list[Message]) -> None:
     changes = [parse_change(message.value) for message in published]
-    assert [type(change) for change in changes] == [SegmentEntered, SegmentEntered, SegmentExited, SegmentExited]
+    assert [type(change) for change in changes] == [
+        *(SegmentEntered, LevelChanged),
+        *(LevelChanged, SegmentEntered, LevelChanged),
+        *(SegmentExited, LevelChanged) * 2,
+    ]
     assert [message.key for message in published] == [change.user.encode() for change in changes]
     assert [message.headers for message in published] == [change_headers(change) for change in changes]
     assert [change.id for change in changes] == [

@@ -15,16 +15,18 @@ from tagstream.contracts import (
     EVENT_TYPES,
     JSON_SCHEMAS,
     Change,
+    encode_applied_catalog,
     encode_change,
     encode_dead_letter,
     encode_event,
+    parse_applied_catalog,
     parse_change,
     parse_dead_letter,
     parse_event,
 )
 from tagstream.ids import change_id, dead_letter_id
 from tagstream.partitioning import murmur2, partition_of
-from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES, TOPIC_KINDS
+from tagstream.topics import CATALOG, EVENTS, EVENTS_DLQ, SEGMENT_CHANGES, TOPIC_KINDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 
@@ -34,6 +36,7 @@ def examples(name: str) -> list[str]:
 
 
 EVENT_EXAMPLES, CHANGE_EXAMPLES, LETTER_EXAMPLES = examples("event"), examples("change"), examples("dead letter")
+CATALOG_EXAMPLES = examples("catalog")
 
 
 def test_there_is_an_example_of_every_kind() -> None:
@@ -42,6 +45,7 @@ def test_there_is_an_example_of_every_kind() -> None:
     assert [event.type for event in events] == list(EVENT_TYPES)
     assert [type(change) for change in changes] == list(CHANGE_KINDS)
     assert len(LETTER_EXAMPLES) == 1
+    assert len(CATALOG_EXAMPLES) == 1
 
 
 def test_examples_are_what_would_be_written() -> None:
@@ -49,6 +53,10 @@ def test_examples_are_what_would_be_written() -> None:
         assert json.loads(encode_change(parse_change(text.encode()))) == json.loads(text)
     for text in LETTER_EXAMPLES:
         assert json.loads(encode_dead_letter(parse_dead_letter(text.encode()))) == json.loads(text)
+    for text in CATALOG_EXAMPLES:
+        applied = parse_applied_catalog(text.encode())
+        assert json.loads(encode_applied_catalog(applied)) == json.loads(text)
+        assert applied.key == b"corner@4"
     for text in EVENT_EXAMPLES:
         assert parse_event(encode_event(parse_event(text.encode()))) == parse_event(text.encode())
 
@@ -65,13 +73,19 @@ def test_the_ids_and_contents_of_the_examples_are_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "texts"), [(EVENTS, EVENT_EXAMPLES), (SEGMENT_CHANGES, CHANGE_EXAMPLES), (EVENTS_DLQ, LETTER_EXAMPLES)]
+    ("kind", "texts"),
+    [
+        (EVENTS, EVENT_EXAMPLES),
+        (SEGMENT_CHANGES, CHANGE_EXAMPLES),
+        (EVENTS_DLQ, LETTER_EXAMPLES),
+        (CATALOG, CATALOG_EXAMPLES),
+    ],
 )
 def test_the_json_schema_of_a_topic_takes_its_messages_and_no_others(kind: str, texts: list[str]) -> None:
     schema = JSON_SCHEMAS[kind]()
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
-    everything = [*EVENT_EXAMPLES, *CHANGE_EXAMPLES, *LETTER_EXAMPLES]
+    everything = [*EVENT_EXAMPLES, *CHANGE_EXAMPLES, *LETTER_EXAMPLES, *CATALOG_EXAMPLES]
     assert [text for text in everything if validator.is_valid(json.loads(text))] == texts
 
 

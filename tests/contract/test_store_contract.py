@@ -12,7 +12,7 @@ from stream.worker.errors import DoubtError, FencedError
 from stream.worker.memory_store import MemoryStore
 from stream.worker.position import STEPS_PER_OWNER, Committed, Position, decode_position
 from stream.worker.redis_store import RedisStore
-from stream.worker.store import StepWrite, Store
+from stream.worker.store import BUCKETS, StepWrite, Store, buckets_of
 from tests.contract.redis_servers import connected, redis_cluster, redis_server
 
 FIRST = Position(
@@ -279,3 +279,51 @@ def test_partitions_do_not_touch_each_other(store: Store) -> None:
     store.acquire(2, committed_step=None, mark=b"", first=FIRST.encode_body())
     assert (store.rows(2, ["ann"]), store.sizes(2), store.due(2, 10, 10)) == ([None], {}, [])
     assert stored_position(store).step == position.step + 1
+
+
+def test_backfilled_rows_lie_beside_the_rows_and_go_by_buckets(store: Store) -> None:
+    users = [f"user-{number}" for number in range(300)]
+    filled = [(user, b"filled " + user.encode()) for user in users]
+    store.commit(3, write(take(store), rows=[("user-1", b"row")], filled=filled))
+    assert store.filled(3, ["user-1", "nobody", "user-299"]) == [b"filled user-1", None, b"filled user-299"]
+    assert store.rows(3, ["user-1", "user-2"]) == [b"row", None]
+    buckets = buckets_of(users, 4)
+    passed = set(buckets[:100])
+    store.commit(3, write(stored_position(store), unfilled=sorted(passed)))
+    assert store.filled(3, users) == [
+        None if bucket in passed else row for bucket, (_, row) in zip(buckets, filled, strict=True)
+    ]
+    assert store.rows(3, ["user-1"]) == [b"row"]
+
+
+def test_rows_can_be_read_bucket_by_bucket(store: Store) -> None:
+    users = sorted(f"user-{number}" for number in range(3_000))
+    store.commit(3, write(take(store), rows=[(user, user.encode()) for user in users]))
+    lengths = store.bucket_lengths(3)
+    assert (len(lengths), sum(lengths)) == (BUCKETS, 3_000)
+    found = [row for start in range(0, BUCKETS, 100) for row in store.buckets(3, range(BUCKETS)[start : start + 100])]
+    assert [len(rows) for rows in found] == lengths
+    assert sorted(user for rows in found for user, _ in rows) == users
+    assert all(rows == sorted(rows) for rows in found)
+    assert store.buckets(3, [7, 5]) == [found[7], found[5]]
+
+
+def test_sizes_and_sets_of_segments_that_are_gone_go(store: Store) -> None:
+    sizes = {"vip": 2, "old": 0, "life=new": 3}
+    members = {"vip": ["ann"], "old": ["ann", "bob"]}
+    store.commit(3, write(take(store), sizes=sizes, entered=members))
+    store.commit(3, write(stored_position(store), gone_sizes=["old", "life=new", "never"], gone_sets=["old", "never"]))
+    assert (store.sizes(3), list(store.members(3, "old")), list(store.members(3, "vip"))) == ({"vip": 2}, [], ["ann"])
+
+
+def test_workers_leave_reports_and_take_them_away(store: Store) -> None:
+    store.report("host-0", b"one")
+    store.report("host-1", b"two words")
+    store.report("host-0", b"three")
+    reports = store.reports()
+    assert {worker: text for worker, (_, text) in reports.items()} == {"host-0": b"three", "host-1": b"two words"}
+    assert all(0 <= age_ms < 5_000 for age_ms, _ in reports.values())
+    store.report("host-0", None)
+    assert list(store.reports()) == ["host-1"]
+    store.report("host-1", None)
+    assert store.reports() == {}

@@ -2,7 +2,8 @@
 
 A case is a YAML file. `records` are fed in order, offsets counting from 0: `value` is an event, `raw` a record's text;
 with `log` (its log time) on every record the case is live, and a `tick` moves the watermark (`expect` is how many
-changes are out by then); without, the case is a file for `replay`, whose watermark moves at the end only.
+changes are out by then), as does a `switch` with the `catalog` that takes effect there (`expect`: once all users have
+been looked at by it); without, the case is a file for `replay`, whose watermark moves at the end only.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ FAR_MS = 2**45
 
 @dataclass(frozen=True, slots=True)
 class GoldenRecord:
-    """One record, or (`value` None) a tick by which `expect` changes are out."""
+    """One record, or (`value` None) a tick, or a switch to `catalog`, by which `expect` changes are out."""
 
     value: bytes | None
     watermark_ms: int
     horizon_ms: int
     expect: int = 0
+    catalog: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class GoldenCase:
         assert rejects == self.rejects
 
     def check_profiles(self, profiles: list[dict[str, Any]]) -> None:
+        """Hold profiles to those stated; levels where they are stated, else there are none."""
         if self.profiles is not None:
-            assert profiles == self.profiles
+            assert profiles == [{"levels": {}, **profile} for profile in self.profiles]
 
 
 def _brief(change: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +74,8 @@ def _brief(change: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     brief = {
         "time": change["time"],
         "user": data["user"],
-        "change": change["type"].removeprefix("tagstream.segment."),
-        "segment": data["segment"],
+        "change": change["type"].removeprefix("tagstream.segment.").removeprefix("tagstream.level."),
+        **{key: data[key] for key in ("segment", "tier", "from", "to") if key in data},
         "version": data["version"],
         "cause": data["cause"],
     }
@@ -103,13 +106,15 @@ def load_case(name: str) -> GoldenCase:
     newest_log_ms = newest_event_ms = NO_WATERMARK_MS
     for offset, record in enumerate(document["records"]):
         value = record["raw"] if "raw" in record else json.dumps(record.get("value"), ensure_ascii=False)
+        is_event = "tick" not in record and "switch" not in record
         if live:
-            log_ms = milliseconds(record["tick"] if "tick" in record else record["log"])
+            log_ms = milliseconds(next(record[key] for key in ("tick", "switch", "log") if key in record))
             newest_log_ms = max(newest_log_ms, log_ms)
             times = (newest_log_ms - GRACE_MS, log_ms + HOUR_MS)
         else:
             times = (NO_WATERMARK_MS, FAR_MS)
-        records.append(GoldenRecord(None if "tick" in record else value.encode(), *times, record.get("expect", 0)))
+        encoded = value.encode() if is_event else None
+        records.append(GoldenRecord(encoded, *times, record.get("expect", 0), record.get("catalog")))
         if offset not in document.get("rejects", {}) and "value" in record:
             newest_event_ms = max(newest_event_ms, milliseconds(record["value"]["timestamp"]))
     return GoldenCase(

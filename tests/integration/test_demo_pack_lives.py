@@ -25,7 +25,7 @@ def month() -> list[Delivery]:
 
 @pytest.fixture(scope="module")
 def replayed(month: list[Delivery]) -> tuple[Counter[tuple[str, str, str]], Counter[str]]:
-    """Changes counted by segment, direction and cause; rejects by reason."""
+    """Changes counted by segment, or by tier and level, then direction and cause; rejects by reason."""
     end_ms = SHOP.opening_ms + 30 * DAY_MS
     run = Replay(load_catalog("retail"), app="demo", horizon_ms=end_ms + 3_600_000, row_budget_bytes=2**28)
     changes: Counter[tuple[str, str, str]] = Counter()
@@ -39,7 +39,8 @@ def replayed(month: list[Delivery]) -> tuple[Counter[tuple[str, str, str]], Coun
     for message in messages:
         change = json.loads(message.value)
         data = change["data"]
-        changes[data["segment"], change["type"].rsplit(".", 1)[1], data["cause"]] += 1
+        name = data["segment"] if "segment" in data else f"{data['tier']}={data['to']}"
+        changes[name, change["type"].rsplit(".", 1)[1], data["cause"]] += 1
     return changes, rejects
 
 
@@ -47,6 +48,13 @@ def test_somebody_enters_every_segment(replayed: tuple[Counter[tuple[str, str, s
     changes, _ = replayed
     entered = {segment for segment, change, _ in changes if change == "entered"}
     assert entered == set(load_catalog("retail").segments)
+
+
+def test_somebody_comes_to_every_level(replayed: tuple[Counter[tuple[str, str, str]], Counter[str]]) -> None:
+    changes, _ = replayed
+    reached = {name for name, change, _ in changes if change == "changed"}
+    tiers = load_catalog("retail").tiers.values()
+    assert reached == {f"{tier.name}={level}" for tier in tiers for level in tier.levels}
 
 
 def test_time_alone_ends_many_memberships(replayed: tuple[Counter[tuple[str, str, str]], Counter[str]]) -> None:

@@ -15,11 +15,14 @@ def test_missing_topics_are_made_right_and_a_second_time_nothing_is_done(
 ) -> None:
     addresses = apache_kafka.addresses("")
     made = ensure_topics(settings, addresses)
-    assert made == (settings.events_topic, settings.segment_changes_topic, settings.events_dlq_topic)
+    assert made == (
+        *(settings.events_topic, settings.segment_changes_topic, settings.events_dlq_topic),
+        settings.catalog_topic,
+    )
     assert ensure_topics(settings, addresses) == ()
     assert verify_topics(settings, addresses) == ()
     for state in describe_topics(settings, addresses):
-        assert (state.partitions, state.replicas, state.settings) == (settings.partitions, 1, state.plan.settings)
+        assert (state.partitions, state.replicas, state.settings) == (state.plan.partitions, 1, state.plan.settings)
 
 
 def test_a_topic_with_the_wrong_settings_is_left_alone_and_named(apache_kafka: ApacheKafka, settings: Settings) -> None:

@@ -14,12 +14,16 @@ from stream.topics import describe_topics, ensure_topics, planned_topics, verify
 
 def test_missing_topics_are_made_once(stack: Stack, settings: Settings) -> None:
     names = tuple(plan.name for plan in planned_topics(settings))
-    assert names == (settings.events_topic, settings.segment_changes_topic, settings.events_dlq_topic)
+    assert names == (
+        *(settings.events_topic, settings.segment_changes_topic, settings.events_dlq_topic),
+        settings.catalog_topic,
+    )
     assert [finding.topic for finding in verify_topics(settings, stack.addresses)] == list(names)
     assert ensure_topics(settings, stack.addresses) == names
     assert ensure_topics(settings, stack.addresses) == ()
     assert verify_topics(settings, stack.addresses) == ()
-    assert {state.partitions for state in describe_topics(settings, stack.addresses)} == {settings.partitions}
+    partitions = [state.partitions for state in describe_topics(settings, stack.addresses)]
+    assert partitions == [settings.partitions] * 3 + [1]
 
 
 def test_a_missing_topic_is_named_with_the_command_that_makes_it(stack: Stack, settings: Settings) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stream.embedded import Stack
 from stream.settings import Settings
-from stream.worker import Reader
+from stream.worker import Reader, worker
 from stream.worker.position import decode_position
 from stream.worker.redis_store import RedisStore
 from tagstream.ids import dead_letter_id
@@ -185,20 +185,38 @@ def test_a_step_that_fails_is_cut_down_to_the_record_and_the_others_go_on(
         assert run.count("partition_paused{partition=1,reason=step_fails}") == 1
 
 
-def test_a_stored_row_newer_than_the_position_stops_the_partition(stack: Stack, settings: Settings) -> None:
+def test_a_stored_row_newer_than_the_position_stops_the_partition_and_it_stays_so(
+    stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_PAUSE_RETRY_S", 0.3)
     market = Shop(settings, stack.addresses)
     user = market.user_of(1)
-    with Run(settings, stack.addresses) as run:
-        market.send([market.track(user)])
-        run.until("events_total", 1)
     key = f"{{{settings.app}:1}}:position"
+    with Run(settings, stack.addresses) as run, connected(stack.addresses.redis) as client:
+        market.send([market.track(market.user_of(1, number=1))])
+        run.until("events_total", 1)
+        older = client.get(key)
+        market.send([market.track(user)])
+        run.until("events_total", 2)
     with connected(stack.addresses.redis) as client:
-        client.set(key, b"0000000000000001" + client.get(key)[16:])  # as if Redis had been put together from two copies
+        client.set(key, older)  # as if Redis had been put together from two copies
         client.delete(f"{{{settings.app}:1}}:outbox")
     with Run(settings, stack.addresses) as run:
-        market.send([market.track(user), market.track(market.user_of(2))])
+        market.send([market.track(market.user_of(2))])
         wait_for(lambda: run.paused() == {1: "row_newer"})
         run.until("events_total", 1)
+        # Each try raises the position's step above all rows' steps; that makes no row right.
+        wait_for(lambda: run.count("partition_paused{partition=1,reason=row_newer}") == 1)
+        tried = [run.worker.paused()[1]]
+
+        def paused_anew() -> bool:
+            pause = run.worker.paused().get(1)
+            if pause is not None and pause is not tried[-1]:
+                tried.append(pause)
+            return len(tried) == 3
+
+        wait_for(paused_anew)
+        assert {pause.reason for pause in tried} == {"row_newer"}
 
 
 def test_rows_without_a_position_are_not_counted_upon_again(stack: Stack, settings: Settings) -> None:

@@ -52,7 +52,10 @@ def wait_for(look: Callable[[], object]) -> None:
 
 
 class Run:
-    """A worker that runs from `with` to its end. `error`: what `run` raised."""
+    """A worker that runs from `with` to its end. `error`: what `run` raised.
+
+    applied: it is started without a catalog and goes on with the one that was applied.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Run:
         clock: Clock | None = None,
         *,
         topics: bool = True,
+        applied: bool = False,
     ) -> None:
         if topics:
             ensure_topics(settings, addresses)
@@ -72,7 +76,7 @@ class Run:
         self.worker = Worker(
             settings,
             addresses,
-            catalog or shop(),
+            None if applied else catalog or shop(),
             clock or SystemClock(),
             self._end,
             name=self._name,

@@ -1,20 +1,29 @@
-"""Runs of the engine, cut and looked at as a worker or `replay` might do it."""
+"""Runs of the engine, cut and looked at as a worker or `replay` might do it, over switches of catalog too."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from rules.catalog import Catalog
+from rules.program import Program, compile_catalog
 from rules.reference import Reference
 from stream.engine import Engine, row_members, row_step
 from stream.engine.result import NEVER_MS, Message, Records, StepResult
-from tests.property.random_logs import Fed
-from tests.property.reference_runs import APP, canonical
+from tests.property.random_catalogs import parsed
+from tests.property.random_logs import DAY_MS, GRACE_MS, HOUR_MS, Fed, timestamp_text
+from tests.property.reference_runs import APP, by_user, canonical, run_reference
+
+CHANGES = {
+    "tagstream.segment.entered": b"entered",
+    "tagstream.segment.exited": b"exited",
+    "tagstream.level.changed": b"changed",
+}
 
 
 def checked_change(message: Message) -> str:
@@ -26,16 +35,31 @@ def checked_change(message: Message) -> str:
     assert message.key == data["user"].encode()
     assert message.headers == (
         ("content-type", b"application/cloudevents+json"),
-        ("segment", data["segment"].encode()),
-        ("change", change["type"].removeprefix("tagstream.segment.").encode()),
+        ("segment", (data["tier"] if "tier" in data else data["segment"]).encode()),
+        ("change", CHANGES[change["type"]]),
         ("cause", data["cause"].encode()),
     )
     return canonical(change)
 
 
+def records_of(fed: Sequence[Fed]) -> Records:
+    """A batch as the engine takes it."""
+    return Records(
+        values=[record.value for record in fed],
+        offsets=np.array([record.offset for record in fed], np.int64),
+        watermark_ms=np.array([record.watermark_ms for record in fed], np.int64),
+        horizon_ms=np.array([record.horizon_ms for record in fed], np.int64),
+        forwarded=np.array([record.forwarded for record in fed], np.bool_),
+    )
+
+
 @dataclass
 class EngineRun:
-    """One partition's engine and what its worker keeps in Redis: rows, due times, sizes, indexed members."""
+    """One partition's engine and what its worker keeps in Redis: rows, due times, sizes, indexed members.
+
+    After a switch `stale` are the users whose rows are still of the catalog before, and `filled` their rows as made
+    anew from the log under the new one.
+    """
 
     catalog: Catalog
     partition: int = 0
@@ -51,25 +75,29 @@ class EngineRun:
     accepted: int = 0
     duplicates: int = 0
     step: int = 0
+    stale: set[str] = field(default_factory=set)
+    filled: dict[str, bytes] = field(default_factory=dict)
+    log: list[Fed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.program: Program = compile_catalog(self.catalog)
+        self.switched_ms: int | None = None
         self.restart()
 
     def restart(self) -> None:
         """Forget the engine's table: every user is cold again."""
-        self.engine = Engine(self.catalog, app=APP, partition=self.partition, partition_count=self.partition_count)
+        self.engine = Engine(
+            self.program,
+            app=APP,
+            partition=self.partition,
+            partition_count=self.partition_count,
+            switched_ms=self.switched_ms,
+        )
 
     def feed(self, fed: list[Fed]) -> None:
         """One batch of records, in as many steps as the engine makes of it."""
-        records = Records(
-            values=[record.value for record in fed],
-            offsets=np.array([record.offset for record in fed], np.int64),
-            watermark_ms=np.array([record.watermark_ms for record in fed], np.int64),
-            horizon_ms=np.array([record.horizon_ms for record in fed], np.int64),
-            forwarded=np.array([record.forwarded for record in fed], np.bool_),
-        )
-        batch = self.engine.decode(records)
-        assert len(batch) == len(records)
+        batch = self.engine.decode(records_of(fed))
+        assert len(batch) == len(fed)
         self._load(batch.cold)
         start = 0
         while start < len(batch):
@@ -80,6 +108,7 @@ class EngineRun:
             self.rejects.update({fed[reject.index].offset: reject.reason for reject in result.rejects})
             self.misplaced += [fed[index].offset for index in result.misplaced]
             start = result.end
+        self.log += fed
 
     def look(self, watermark_ms: int, *, at_most: int = 500, early: bool = False) -> None:
         """Look at those who are due at W, some users at a time, until nobody is; `early`: at everybody, once more."""
@@ -88,6 +117,27 @@ class EngineRun:
         while due := sorted((due_ms, user) for user, due_ms in self.due_ms.items() if due_ms <= watermark_ms):
             self._look_at([user for _, user in due[:at_most]], watermark_ms)
 
+    def switch(self, catalog: Catalog, watermark_ms: int) -> None:
+        """The switch to a newer catalog, at W: what is due and the walk of the switch before are done first."""
+        self.walk(sorted(self.stale))
+        self.look(watermark_ms)
+        backfill = EngineRun(catalog, self.partition, self.partition_count)
+        if self.log:
+            backfill.feed(self.log)
+        self.stale, self.filled = set(self.rows), backfill.rows
+        self.program = compile_catalog(catalog, self.catalog)
+        self.catalog, self.switched_ms = catalog, watermark_ms
+        self.restart()
+
+    def walk(self, users: Iterable[str]) -> None:
+        """Bring some users over to the new catalog; those who already are stay as they are."""
+        users = [*users]
+        self._load(self.engine.cold(users))
+        self.step += 1
+        result = self.engine.bring_over(users, self.step)
+        assert {user for user, _ in result.rows} == self.stale & {*users}
+        self._apply(result)
+
     def _look_at(self, users: list[str], watermark_ms: int) -> None:
         self._load(self.engine.cold(users))
         self.step += 1
@@ -95,8 +145,9 @@ class EngineRun:
         self._apply(result)
         assert all(self.due_ms.get(user, NEVER_MS) > watermark_ms for user in users)
 
-    def _load(self, users: list[str]) -> None:
-        self.engine.load(users, [self.rows.get(user) for user in users])
+    def _load(self, users: Sequence[str]) -> None:
+        filled = [self.filled.get(user) if user in self.stale else None for user in users]
+        self.engine.load(users, [self.rows.get(user) for user in users], filled)
 
     def _apply(self, result: StepResult) -> None:
         assert len(result.changes) == len(result.change_times_ms) == len(result.change_events)
@@ -106,6 +157,7 @@ class EngineRun:
         for user, row in result.rows:
             assert row_step(row) == self.step
             self.rows[user] = row
+            self.stale.discard(user)
         for user, due_ms in result.due:
             if due_ms == NEVER_MS:
                 self.due_ms.pop(user, None)
@@ -127,7 +179,10 @@ def check_state(run: EngineRun, reference: Reference, at_ms: int) -> None:
     """The engine's profiles, stored rows, sizes, member sets and due times are the reference's."""
     users = reference.users
     assert sorted(run.rows) == users
+    assert run.stale == set()
     run._load(run.engine.cold(users))
+    sizes: Counter[str] = Counter()
+    members: dict[str, set[str]] = {}
     for actual, expected in zip(run.engine.profiles(users, at_ms), reference.profiles(at_ms), strict=True):
         assert (actual.user, actual.version, actual.incarnation) == (
             expected.user,
@@ -136,16 +191,45 @@ def check_state(run: EngineRun, reference: Reference, at_ms: int) -> None:
         )
         assert canonical(actual.tags) == canonical(expected.tags)
         assert (actual.segments, actual.since_ms) == (expected.segments, expected.since_ms)
+        assert actual.levels == expected.levels
         assert row_members(run.rows[actual.user], list(run.catalog.segments)) == expected.since_ms
-        next_flip_ms = reference.next_flip_ms(actual.user)
-        assert actual.due_ms <= (NEVER_MS if next_flip_ms is None else next_flip_ms)
-    held = {
-        segment: {user for user in users if segment in reference.profile(user).segments}
-        for segment in run.catalog.segments
-    }
-    assert {segment: size for segment, size in run.sizes.items() if size} == {
-        segment: len(members) for segment, members in held.items() if members
-    }
-    assert {segment: members for segment, members in run.members.items() if members} == {
-        segment: members for segment, members in held.items() if members and run.catalog.segments[segment].indexed
-    }
+        next_flip_ms = reference.next_flip_ms(actual.user, at_ms + 400 * DAY_MS)
+        assert next_flip_ms is None or actual.due_ms <= next_flip_ms
+        sizes.update(expected.segments)
+        sizes.update(f"{tier}={level}" for tier, level in expected.levels.items())
+        for segment in expected.segments:
+            if run.catalog.segments[segment].indexed:
+                members.setdefault(segment, set()).add(actual.user)
+    assert {name: size for name, size in run.sizes.items() if size} == dict(sizes)
+    assert {segment: found for segment, found in run.members.items() if found} == members
+
+
+def check_in_two_batches(text: str, fed: Sequence[Fed], cut: int, days: int = 1) -> None:
+    """Feed the engine in two batches, its table forgotten between; then time for days; hold it to the reference."""
+    catalog = parsed(text)
+    until_ms = max(record.watermark_ms for record in fed) + days * DAY_MS
+    expected = run_reference(catalog, list(fed), until_ms)
+
+    run = EngineRun(catalog)
+    for batch in (fed[:cut], fed[cut:]):
+        if batch:
+            run.feed([*batch])
+            run.restart()
+    run.look(until_ms)
+
+    assert by_user(run.changes) == by_user(expected.changes)
+    assert (run.accepted, run.duplicates, run.rejects) == (expected.accepted, expected.duplicates, expected.rejects)
+    check_state(run, expected.reference, until_ms)
+
+
+def one_users_records(documents: Sequence[tuple[int, int, dict[str, object]]]) -> list[Fed]:
+    """Records of one user: event time, log time (never running back here) and fields of each."""
+    return [
+        Fed(
+            json.dumps({"userId": "abc", "timestamp": timestamp_text(t_ms), **fields}).encode(),
+            offset,
+            log_ms - GRACE_MS,
+            log_ms + HOUR_MS,
+        )
+        for offset, (t_ms, log_ms, fields) in enumerate(documents)
+    ]

@@ -1,213 +1,192 @@
-"""Random catalogs of the language's first vocabulary, as YAML text that must parse.
+"""Random catalogs over the whole language, as YAML text that must parse, and catalogs that come after them.
 
-Names are few, so that expressions meet the same aggregates, and durations small, so that short logs meet their ends.
+Tags are named t0, t1 …, segments s0, s1 …, tiers g0, g1 …; each may name those that were drawn before it, and the file
+has segments and tiers in another order.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 
 from hypothesis import strategies as st
 
-EVENTS = ("A", "B", "Page Viewed", "Screen Viewed")
-WINDOWS = ("1s", "2s", "3s", "7s", "61s", "5m", "1h", "1d")
-DURATIONS = ("1s", "2s", "3s", "10s", "61s", "5m", "1h", "2h", "1d")
-NUMBERS = ("0", "1", "2", "3", "5", "0.5", "1.5", "2.5", "10", "1000", "0.1", "-1", "-2.5", "0.000001", "900000000000")
-TEXTS = ("", "a", "A", "b", "naïve", "é" * 130, "a" * 255 + "é")
-ORDERINGS = ("<", "<=", ">", ">=")
-COMPARISONS = (*ORDERINGS, "==", "!=")
-KINDS = ("demographic", "behaviour", "value", "interest", "predictive")
+from rules.catalog import Catalog, parse_catalog
+from tests.property.random_expressions import (
+    DAYS,
+    DISTINCT,
+    DURATIONS,
+    LOWERED,
+    OPEN,
+    Names,
+    Text,
+    condition,
+    duration,
+    number,
+)
 
-Text = st.SearchStrategy[str]
+KINDS = ("demographic", "behaviour", "value", "interest", "predictive")
+TIMEZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe")
+LEVELS = ("low", "mid", "high", "top_most")
+TITLES = ("", "", "    title: \u9ad8\u4ef7\u503c", "    title: {zh: \u4e00, en: 'One \"quoted\"'}")
+
+_TAG_KINDS: dict[str, Callable[[Names], Text]] = {
+    "numbers": lambda names: st.one_of(number(names, 1), DAYS),
+    "durations": lambda names: duration(names, 1),
+    "conditions": lambda names: condition(names, 1),
+    "strings": lambda _: st.sampled_from(['trait("s")', 'lower(trait("s"))', 'latest("A", "s")']),
+    "any_values": lambda _: st.one_of(OPEN, OPEN, DISTINCT, LOWERED),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class TagNames:
-    """The tags that an expression may name, by what they may stand for."""
+class Part:
+    """A tag, a segment or a tier: its lines in the file. `kind` is a field of `Names`; `levels` those of a tier."""
 
-    numbers: tuple[str, ...] = ()
-    durations: tuple[str, ...] = ()
-    conditions: tuple[str, ...] = ()
-    strings: tuple[str, ...] = ()
-    any_traits: tuple[str, ...] = ()
+    name: str
+    kind: str
+    lines: tuple[str, ...]
+    levels: tuple[str, ...] = ()
 
-
-def quoted(text: str) -> str:
-    """A string literal of the language (none of ours has a quote or a backslash in it)."""
-    return f'"{text}"'
+    def reads(self, name: str) -> bool:
+        """Whether an expression here names another part."""
+        return any(re.search(rf"\b{name}\b", line.split(":", 1)[1]) for line in self.lines)
 
 
-def _where() -> Text:
-    comparison = st.sampled_from(COMPARISONS)
-    number = st.sampled_from(NUMBERS)
-    leaves = st.one_of(
-        st.builds('property("x") {} {}'.format, comparison, number),
-        st.builds('{} {} property("y")'.format, number, comparison),
-        st.builds('{} <= property("x") < {}'.format, number, number),
-        st.builds('property("x") in [{}, {}]'.format, number, number),
-        st.builds('property("s") == {}'.format, st.sampled_from(TEXTS).map(quoted)),
-        st.builds('property("s") != {}'.format, st.sampled_from(TEXTS).map(quoted)),
-        st.builds('property("s") not in [{}, "b"]'.format, st.sampled_from(TEXTS).map(quoted)),
-        st.sampled_from(['property("b")', 'has(property("x"))', 'has(property("s"))', 'has(property("s") == "a")']),
-    )
-    return st.one_of(
-        leaves,
-        leaves.map("not ({})".format),
-        st.builds("({}) and ({})".format, leaves, leaves),
-        st.builds("({}) or not ({})".format, leaves, leaves),
-    )
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A catalog as its parts, in the order in which they were drawn."""
+
+    version: int
+    timezone: str
+    parts: tuple[Part, ...]
+    shuffle: int = 0
+
+    @property
+    def text(self) -> str:
+        tags = [part for part in self.parts if part.kind not in ("segments", "tiers")]
+        segments = _shuffled([part for part in self.parts if part.kind == "segments"], self.shuffle)
+        tiers = _shuffled([part for part in self.parts if part.kind == "tiers"], self.shuffle // 2)
+        groups = [("tags", tags), *[("segments", segments), ("tiers", tiers)][:: 1 if self.shuffle % 2 else -1]]
+        lines = ["catalog: random", f"version: {self.version}", f"timezone: {self.timezone}"]
+        for key, parts in groups:
+            if parts:
+                lines += [f"{key}:", *(line for part in parts for line in part.lines)]
+        return "\n".join(lines) + "\n"
 
 
-def _arguments(*fixed: Text) -> Text:
-    """The arguments of `count` or `sum`, with `last` and `where` where drawn."""
-    last = st.sampled_from(["", "", *(f'last="{window}"' for window in WINDOWS)])
-    where = st.one_of(st.just(""), st.just(""), _where().map("where={}".format))
-    return st.tuples(*fixed, last, where).map(lambda parts: ", ".join(part for part in parts if part))
+def _shuffled(parts: list[Part], shuffle: int) -> list[Part]:
+    turn = shuffle % max(1, len(parts))
+    turned = parts[turn:] + parts[:turn]
+    return turned[::-1] if shuffle % 3 == 0 else turned
 
 
-@st.composite
-def _joined(draw: st.DrawFn, *parts: str | Text) -> str:
-    return "".join(part if isinstance(part, str) else draw(part) for part in parts)
-
-
-EVENT_LITERAL = st.sampled_from(EVENTS).map(quoted)
-COUNT = _joined("count(", _arguments(st.one_of(st.just(""), EVENT_LITERAL)), ")")
-SUM = _joined("sum(", _arguments(EVENT_LITERAL, st.sampled_from(['"x"', '"x"', '"y"'])), ")")
-SINCE = _joined(st.sampled_from(["since", "since_first"]), "(", st.one_of(st.just(""), EVENT_LITERAL), ")")
-WINDOWED_COUNT = _joined(
-    "count(", st.sampled_from(["", '"A", ', '"A", ', '"B", ']), 'last="', st.sampled_from(WINDOWS), '")'
-)
-DURATION_LITERAL = st.sampled_from(DURATIONS).map(quoted)
-
-
-@cache
-def _known_number(tags: TagNames, depth: int) -> Text:
-    """A number whose type does not depend on its place."""
-    choices = [COUNT, COUNT, SUM, SUM]
-    if depth > 0:
-        below = number(tags, depth - 1)
-        choices.append(_joined("(", below, st.sampled_from([" + ", " - ", " * ", " / "]), below, ")"))
-        choices.append(_joined("(-", below, ")"))
-    return st.one_of(choices)
-
-
-@cache
-def number(tags: TagNames, depth: int) -> Text:
-    choices = [_known_number(tags, depth), st.sampled_from(NUMBERS), st.sampled_from(['trait("n")', 'trait("s")'])]
-    if tags.numbers:
-        choices.append(st.sampled_from(tags.numbers))
-    return st.one_of(choices)
-
-
-@cache
-def duration(tags: TagNames, depth: int) -> Text:
-    """A duration that is known as one without a neighbour."""
-    choices = [SINCE, SINCE]
-    if tags.durations:
-        choices.append(st.sampled_from(tags.durations))
-    if depth > 0:
-        below = duration(tags, depth - 1)
-        sign = st.sampled_from([" + ", " - "])
-        choices.append(_joined("(", below, sign, st.one_of(below, DURATION_LITERAL), ")"))
-        choices.append(_joined("(", DURATION_LITERAL, sign, below, ")"))
-        choices.append(_joined("(-", below, ")"))
-    return st.one_of(choices)
-
-
-@cache
-def condition(tags: TagNames, depth: int) -> Text:
-    ordering, comparison = st.sampled_from(ORDERINGS), st.sampled_from(COMPARISONS)
-    spaced = comparison.map(" {} ".format)
-    literal = st.sampled_from(NUMBERS)
-    simple = _known_number(tags, 0)
-    usual = [
-        _joined(WINDOWED_COUNT, spaced, st.sampled_from(("1", "2", "3", "4"))),
-        _joined(WINDOWED_COUNT, " >= ", st.sampled_from(("1", "2", "3"))),
-        _joined(SINCE, spaced, DURATION_LITERAL),
-        _joined(SUM, spaced, literal),
-        _joined(simple, spaced, literal),
-        _joined(duration(tags, 0), spaced, DURATION_LITERAL),
-    ]
-    choices = [
-        *usual,
-        *usual,
-        _joined(literal, " ", ordering, " ", number(tags, 1), " ", ordering, " ", literal),
-        _joined(DURATION_LITERAL, " ", ordering, " ", duration(tags, 1), " ", ordering, " ", DURATION_LITERAL),
-        _joined(duration(tags, 1), spaced, duration(tags, 1)),
-        _joined(_known_number(tags, 1), spaced, number(tags, 1)),
-        _joined(number(tags, 1), " ", ordering, " ", number(tags, 0)),
-        _joined(_known_number(tags, 0), st.sampled_from([" in [", " not in ["]), literal, ", ", literal, "]"),
-        _joined(duration(tags, 0), " in [", DURATION_LITERAL, ", ", DURATION_LITERAL, "]"),
-        _joined('trait("s")', st.sampled_from([" == ", " != "]), st.sampled_from(TEXTS).map(quoted)),
-        _joined('trait("s")', st.sampled_from([" in [", " not in ["]), st.sampled_from(TEXTS).map(quoted), ', "b"]'),
-        st.sampled_from(['trait("b")', 'trait("s")', "true", "false"]),
-        _joined("has(", has_operand(tags), ")"),
-    ]
-    if tags.conditions:
-        choices.append(st.sampled_from(tags.conditions))
-    if tags.strings:
-        choices.append(_joined(st.sampled_from(tags.strings), " == ", st.sampled_from(TEXTS).map(quoted)))
-    leaf = st.one_of(choices)
-    if depth == 0:
-        return leaf
-    below = condition(tags, depth - 1)
-    return st.one_of(
-        leaf,
-        leaf,
-        below.map("not ({})".format),
-        st.builds("({}) and ({})".format, below, below),
-        st.builds("({}) or ({})".format, below, below),
-        st.builds("({}) and not ({}) or ({})".format, below, below, below),
-        _joined("has(", below, ")"),
-    )
-
-
-@cache
-def has_operand(tags: TagNames) -> Text:
-    choices = [st.sampled_from(['trait("n")', 'trait("s")', 'trait("b")']), SINCE, duration(tags, 1), number(tags, 1)]
-    names = (*tags.any_traits, *tags.numbers, *tags.durations, *tags.conditions, *tags.strings)
-    if names:
-        choices.append(st.sampled_from(names))
-    return st.one_of(choices)
+def names_of(parts: tuple[Part, ...]) -> Names:
+    """What an expression after these parts may name."""
+    names = Names()
+    for part in parts:
+        found = (part.name, part.levels) if part.kind == "tiers" else part.name
+        names = replace(names, **{part.kind: (*getattr(names, part.kind), found)})
+    return names
 
 
 @st.composite
-def catalog_texts(draw: st.DrawFn, *, segments: tuple[int, int] = (1, 4)) -> str:
-    """A catalog's YAML text: up to four tags (later ones may name earlier ones), and segments, so many to so many."""
-    lines = ["catalog: random", f"version: {draw(st.integers(1, 9))}", "timezone: Europe/Berlin"]
-    tags = TagNames()
-    makers: list[tuple[str, Callable[[TagNames], Text]]] = [
-        ("numbers", lambda names: number(names, 1)),
-        ("durations", lambda names: duration(names, 1)),
-        ("conditions", lambda names: condition(names, 1)),
-        ("any_traits", lambda _: st.sampled_from(['trait("n")', 'trait("s")', 'trait("b")'])),
-        ("strings", lambda _: st.just('trait("s")')),
-    ]
-    tag_count = draw(st.integers(0, 4))
-    if tag_count:
-        lines.append("tags:")
-    for place in range(tag_count):
-        field, maker = draw(st.sampled_from(makers))
-        lines.append(f"  t{place}: {_scalar(draw(maker(tags)))}")
-        tags = replace(tags, **{field: (*getattr(tags, field), f"t{place}")})
-    lines.append("segments:")
-    for place in range(draw(st.integers(*segments))):
-        lines.append(f"  s{place}:")
-        lines.append(f"    when: {_scalar(draw(condition(tags, 2)))}")
-        if draw(st.booleans()):
-            lines.append(f"    exit: {_scalar(draw(condition(tags, 1)))}")
-        if draw(st.booleans()):
-            lines.append(f"    min_stay: {draw(st.sampled_from(DURATIONS))}")
-        if draw(st.booleans()):
-            lines.append("    indexed: true")
-        if draw(st.booleans()):
-            lines.append(f"    kind: {draw(st.sampled_from(KINDS))}")
-        title = draw(st.sampled_from(["", "    title: 高价值", "    title: {zh: 一, en: 'One \"quoted\"'}"]))
-        if title:
-            lines.append(title)
-    return "\n".join(lines) + "\n"
+def _tags(draw: st.DrawFn, name: str, names: Names) -> Part:
+    kind = draw(st.sampled_from(sorted(_TAG_KINDS)))
+    return Part(name, kind, (f"  {name}: {_scalar(draw(_TAG_KINDS[kind](names)))}",))
+
+
+@st.composite
+def _segments(draw: st.DrawFn, name: str, names: Names) -> Part:
+    lines = [f"  {name}:", f"    when: {_scalar(draw(_telling(names, 2)))}"]
+    if draw(st.booleans()):
+        lines.append(f"    exit: {_scalar(draw(condition(names, 1)))}")
+    if draw(st.booleans()):
+        lines.append(f"    min_stay: {draw(st.sampled_from(DURATIONS))}")
+    if draw(st.booleans()):
+        lines.append("    indexed: true")
+    return Part(name, "segments", (*lines, *draw(_common_lines())))
+
+
+@st.composite
+def _tiers(draw: st.DrawFn, name: str, names: Names) -> Part:
+    levels = draw(st.lists(st.sampled_from(LEVELS), min_size=1, max_size=len(LEVELS), unique=True))
+    lines = [f"  {name}:", *draw(_common_lines()), "    levels:"]
+    lines += [f"      {level}: {_scalar(draw(_telling(names, 1)))}" for level in levels[:-1]]
+    return Part(name, "tiers", (*lines, f"      {levels[-1]}: always"), tuple(levels))
+
+
+@st.composite
+def _telling(draw: st.DrawFn, names: Names, depth: int) -> str:
+    """A condition that may name some tags besides, which change nothing of it, so that messages tell their values."""
+    found: str = draw(condition(names, depth))
+    tags = (*names.numbers, *names.durations, *names.conditions, *names.strings, *names.any_values)
+    told = draw(st.lists(st.sampled_from(tags), max_size=3, unique=True)) if tags else []
+    return f"({found}) or ({' and '.join(f'has({tag})' for tag in told)} and false)" if told else found
+
+
+@st.composite
+def _common_lines(draw: st.DrawFn) -> list[str]:
+    lines = [f"    kind: {draw(st.sampled_from(KINDS))}"] if draw(st.booleans()) else []
+    title = draw(st.sampled_from(TITLES))
+    return [*lines, title] if title else lines
+
+
+@st.composite
+def _units(draw: st.DrawFn, parts: tuple[Part, ...], numbers: range) -> tuple[Part, ...]:
+    """Some parts, and after them segments and tiers of these numbers, now and then with a tag that names them."""
+    for place in numbers:
+        if draw(st.integers(0, 3)) == 0:
+            parts = (*parts, draw(_tiers(f"g{place}", names_of(parts))))
+        else:
+            parts = (*parts, draw(_segments(f"s{place}", names_of(parts))))
+        if draw(st.integers(0, 4)) == 0:
+            parts = (*parts, draw(_tags(f"t{10 + place}", names_of(parts))))
+    return parts
+
+
+@st.composite
+def drafts(draw: st.DrawFn, *, segments: tuple[int, int] = (1, 4)) -> Draft:
+    """A catalog of up to four tags and some more, and segments and tiers, so many to so many."""
+    parts: tuple[Part, ...] = ()
+    for place in range(draw(st.integers(0, 4))):
+        parts = (*parts, draw(_tags(f"t{place}", names_of(parts))))
+    parts = draw(_units(parts, range(draw(st.integers(*segments)))))
+    version, timezone = draw(st.integers(1, 9)), draw(st.sampled_from(TIMEZONES))
+    return Draft(version, timezone, parts, draw(st.integers(0, 11)))
+
+
+def catalog_texts(*, segments: tuple[int, int] = (1, 4)) -> Text:
+    """A catalog's YAML text."""
+    return drafts(segments=segments).map(lambda draft: draft.text)
+
+
+@st.composite
+def successors(draw: st.DrawFn, draft: Draft) -> Draft:
+    """A newer catalog that has much in common with another: parts gone, parts redrawn, parts added, order changed."""
+    parts = draft.parts
+    for part in draft.parts[::-1]:
+        if draw(st.integers(0, 3)) == 0 and not any(other.reads(part.name) for other in parts):
+            parts = tuple(other for other in parts if other is not part)
+    drawers = {"segments": _segments, "tiers": _tiers}
+    for part in parts:
+        used = any(other.reads(part.name) for other in parts)
+        if part.kind in drawers and draw(st.integers(0, 2)) == 0 and not (part.kind == "tiers" and used):
+            place = parts.index(part)
+            redrawn = draw(drawers[part.kind](part.name, names_of(parts[:place])))
+            parts = (*parts[:place], redrawn, *parts[place + 1 :])
+    first = 1 + max(int(part.name[1:]) for part in draft.parts)  # a name that neither a part nor a part's tag has
+    parts = draw(_units(parts, range(first, first + draw(st.integers(0, 2)))))
+    timezone = draw(st.sampled_from((draft.timezone, draft.timezone, *TIMEZONES)))
+    if not parts:
+        parts = draft.parts
+    return Draft(draft.version + draw(st.integers(1, 3)), timezone, parts, draw(st.integers(0, 11)))
+
+
+def parsed(text: str) -> Catalog:
+    """The catalog of a random text, which may say odd things, such as what can never hold."""
+    return parse_catalog(text, with_lint=False)
 
 
 def _scalar(text: str) -> str:

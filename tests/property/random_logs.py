@@ -12,11 +12,21 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
+from rules.catalog import Catalog
+from rules.days import day_begins_ms, local_day
 from rules.history import hash_of_user
-from rules.interpret import leaving_ms
-from tests.property.random_catalogs import TEXTS
+from rules.windows import leaving_ms
 
 START_MS = 1_700_000_000_000
+STARTS_MS = (
+    START_MS,  # 2023-11-14
+    START_MS,
+    1_709_121_600_000,  # 2024-02-28, the day before a leap day
+    1_711_839_600_000,  # 2024-03-30, the day before Berlin's clock is put on
+    1_730_595_600_000,  # 2024-11-03, the day on which New York's clock is put back
+    1_162_080_000_000,  # 2006-10-29, when Saint John's clock goes back over midnight
+    1_728_140_000_000,  # 2024-10-05, before half an hour is skipped on Lord Howe Island
+)
 GRACE_MS = 2_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -31,6 +41,13 @@ LATENESS_MS = (0, 0, 0, 0, 0, 1, 17, 500, 1_000, 1_037, 2_000, 5_000, 62_000, HO
 
 NUMBERS = (0, 1, 1, 2, 3, -1, 0.5, 0.1, 0.2, 2.5, 1e-6, 5e-7, 1.5e-6, 1.0000005, 1e3, 123456.789, -2.5, 10**11, 1e11)
 RICH_NUMBERS = (999_999_999_999, 900_000_000_000, 9e11, -9e11, 999_999_999_999.9, 1)
+TEXTS = ("", "a", "A", "b", "na\u00efve", "NA\u00cfVE", "\u00e9" * 130, "a" * 255 + "\u00e9", "a" * 255)
+DATES = (
+    "2023-11-14", "2023-11-15T08:00:00Z", "2022-11-16", "1990-11-15 noon", "2000-02-29", "1996-02-29T00:00:00+14:00",
+    "1984-02-28", "2024-03-01", "1999-03-31", "2025-03-30", "1970-11-03", "2024-11-04", "1980-10-30", "2006-10-29",
+    "0001-01-01", "9999-12-31", "2023-02-29", "2024-11-3", "yesterday", "",
+)  # fmt: skip
+CATEGORIES: tuple[object, ...] = ("a", "a", "b", "A", "", 1, 1.0, 2, -0.0, 0, 1.5, True, False, "1", *TEXTS)
 WRONG_NUMBERS: tuple[object, ...] = ("1", True, [], {}, 10**12, -(10**12), 1e13, 999_999_999_999.99999)
 
 
@@ -42,6 +59,14 @@ class Item:
     log_ms: int
     tick: bool = False
     forwarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A switch record as the engine's worker gets it: the catalog that takes effect, and W."""
+
+    catalog: Catalog
+    watermark_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +96,16 @@ def timestamp_text(t_ms: int, style: int = 0) -> str:
             return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def windows_of(catalog_text: str) -> list[int]:
-    """The lengths, ms, of the windows (and other durations) that a catalog's text speaks of."""
-    found = re.findall(r'"([0-9]+)([smhdw])"', catalog_text)
+def lengths_of(catalog_text: str, before: str = "") -> list[int]:
+    """The lengths, ms, of the windows and other durations that a catalog's text speaks of; of those after a text."""
+    found = re.findall(before + r'"([0-9]+)([smhdw])"', catalog_text)
     return sorted({int(count) * UNITS_MS[unit] for count, unit in found}) or [1_000]
+
+
+def timezone_of(catalog_text: str) -> str:
+    """The time zone of a catalog's text."""
+    found = re.search(r"^timezone: (.*)$", catalog_text, re.MULTILINE)
+    return "UTC" if found is None else found[1]
 
 
 PROPERTY_VALUES: dict[str, st.SearchStrategy[object]] = {
@@ -82,17 +113,20 @@ PROPERTY_VALUES: dict[str, st.SearchStrategy[object]] = {
     "y": st.sampled_from(NUMBERS),
     "s": st.sampled_from([*TEXTS, None, 1, True, {"a": 1}]),
     "b": st.sampled_from([True, False, None, 1, "true", []]),
+    "c": st.sampled_from([*CATEGORIES, None, [], {"a": 1}]),
+    "d": st.sampled_from([*DATES, None, 20240229]),
 }
 TRAIT_VALUES: dict[str, st.SearchStrategy[object]] = {
     "n": st.sampled_from([*NUMBERS, None, None, "1", True, [1], 10**30, 2**53 + 1]),
     "s": st.sampled_from([*TEXTS, None, None, 1, False, {"a": None}]),
     "b": st.sampled_from([True, True, False, None, None, 0, "true"]),
+    "d": st.sampled_from([*DATES, None, 19840229, True]),
 }
 
 
 @st.composite
-def event_documents(draw: st.DrawFn, t_ms: int, *, user: str, rich: bool) -> dict[str, object]:
-    """An event of one user at a time; now and then with a number that is none."""
+def event_documents(draw: st.DrawFn, t_ms: int, *, user: str, rich: bool, tame: bool) -> dict[str, object]:
+    """An event of one user at a time; now and then (never when `tame`) with a number that is none."""
     kind = draw(
         st.sampled_from(["track"] * 6 + ["page", "screen", "identify", "identify", "identify", "alias", "group"])
     )
@@ -104,14 +138,14 @@ def event_documents(draw: st.DrawFn, t_ms: int, *, user: str, rich: bool) -> dic
     if kind == "track":
         document["event"] = draw(st.sampled_from(["A", "A", "A", "B", "B", "Page Viewed", "a"]))
     if kind in ("track", "page", "screen") or draw(st.integers(0, 9)) == 0:
-        properties = {name: draw(PROPERTY_VALUES[name]) for name in draw(_names("xysb"))}
+        properties = {name: draw(PROPERTY_VALUES[name]) for name in draw(_names("xysbcd"))}
         if rich and draw(st.integers(0, 3)) != 0:
             properties["x"] = draw(st.sampled_from(RICH_NUMBERS))
-        if draw(st.integers(0, 19)) == 0:
+        if not tame and draw(st.integers(0, 19)) == 0:
             properties["x"] = draw(st.sampled_from(WRONG_NUMBERS))
         document["properties"] = properties or draw(st.sampled_from([{}, None]))
     if kind == "identify" or draw(st.integers(0, 9)) == 0:
-        document["traits"] = {name: draw(TRAIT_VALUES[name]) for name in draw(_names("nsb"))}
+        document["traits"] = {name: draw(TRAIT_VALUES[name]) for name in draw(_names("nsbd"))}
     return document
 
 
@@ -167,16 +201,20 @@ def refused_records(t_ms: int) -> st.SearchStrategy[bytes | None]:
 
 
 @st.composite
-def logs(draw: st.DrawFn, catalog_text: str, *, max_size: int = 30, users: int = 3, live: bool = True) -> list[Item]:
+def logs(
+    draw: st.DrawFn, catalog_text: str, *, max_size: int = 30, users: int = 3, live: bool = True, tame: bool = False
+) -> list[Item]:
     """A log: records and ticks with their log times.
 
     live: log time runs with the events (late ones included). Else it is a file for `replay`.
+    tame: which events are accepted does not depend on the catalog.
     """
-    windows = windows_of(catalog_text)
+    windows = lengths_of(catalog_text)
+    timezone = timezone_of(catalog_text)
     names = USERS[: draw(st.sampled_from((1, 2, users)))]
-    rich = draw(st.integers(0, 4)) == 0
+    rich = draw(st.integers(0, 4)) == 0 and not tame
     steps = st.sampled_from(LONG_STEPS_MS if draw(st.integers(0, 3)) == 0 else STEPS_MS)
-    clock_ms = START_MS
+    clock_ms = draw(st.sampled_from(STARTS_MS))
     seen: list[tuple[str, int]] = []
     items: list[Item] = []
     for _ in range(draw(st.sampled_from((max_size, max_size * 2 // 3, max_size // 3, 5, 1)))):
@@ -196,13 +234,19 @@ def logs(draw: st.DrawFn, catalog_text: str, *, max_size: int = 30, users: int =
         if choice >= 10 and seen:
             user, earlier_ms = draw(st.sampled_from(seen))
             window_ms = draw(st.sampled_from(windows))
-            boundaries = (leaving_ms(earlier_ms, window_ms, hash_of_user(user)), earlier_ms + window_ms, earlier_ms)
+            boundaries = (
+                leaving_ms(earlier_ms, window_ms, hash_of_user(user)),
+                leaving_ms(earlier_ms, window_ms, hash_of_user(user)),
+                earlier_ms + window_ms,
+                earlier_ms,
+                day_begins_ms(local_day(earlier_ms, timezone) + timedelta(days=1), timezone),
+            )
             t_ms = draw(st.sampled_from(boundaries)) + draw(st.integers(-1, 1))
             clock_ms = max(clock_ms, t_ms)
         else:
             t_ms = clock_ms - draw(st.sampled_from(LATENESS_MS))
         seen.append((user, t_ms))
-        document = draw(event_documents(t_ms, user=user, rich=rich))
+        document = draw(event_documents(t_ms, user=user, rich=rich, tame=tame))
         log_ms = clock_ms + draw(st.sampled_from((0, 0, 0, 3, 2_000, 2_001, 5_000, -40)))
         items.append(Item(json.dumps(document, ensure_ascii=draw(st.booleans())).encode(), log_ms))
     return items

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import settings
 
 from rules.catalog import Catalog
 from rules.reference import Reference
-from tests.property.random_logs import Fed
+from tests.property.random_logs import Fed, Switch
 
 APP = "tagstream"
 
@@ -55,12 +56,20 @@ class ReferenceRun:
 
 
 def run_reference(
-    catalog: Catalog, fed: list[Fed | int], until_ms: int, *, partition: int = 0, partition_count: int = 1
+    catalog: Catalog,
+    fed: Sequence[Fed | Switch | int],
+    until_ms: int,
+    *,
+    partition: int = 0,
+    partition_count: int = 1,
 ) -> ReferenceRun:
     """The fold of a log, with all flips up to `until_ms`."""
     run = ReferenceRun(Reference(catalog, app=APP, partition=partition, partition_count=partition_count))
     for record in fed:
         if isinstance(record, int):
+            continue
+        if isinstance(record, Switch):
+            run.changes += map(canonical, run.reference.switch(record.catalog, record.watermark_ms))
             continue
         outcome = run.reference.feed(
             record.value, record.offset, record.watermark_ms, record.horizon_ms, forwarded=record.forwarded

@@ -12,7 +12,7 @@ from rules.reference import ReferenceProfile
 from stream.engine.result import Profile
 from stream.replay import Replay
 from tests.property.engine_runs import EngineRun, check_state, checked_change
-from tests.property.random_catalogs import catalog_texts
+from tests.property.random_catalogs import catalog_texts, parsed
 from tests.property.random_logs import DAY_MS, GRACE_MS, START_MS, USERS, Fed, fed_records, logs, timestamp_text
 from tests.property.reference_runs import APP, by_user, canonical, run_reference, share
 
@@ -21,7 +21,8 @@ AFTERWARDS_MS = st.sampled_from((0, 1_000, 61_000, DAY_MS, 40 * DAY_MS))
 
 def _comparable(profile: Profile | ReferenceProfile) -> tuple[object, ...]:
     tags = canonical(profile.tags)
-    return profile.user, profile.version, profile.incarnation, tags, profile.segments, profile.since_ms
+    identity = profile.user, profile.version, profile.incarnation
+    return *identity, tags, profile.segments, profile.since_ms, profile.levels
 
 
 def _last_ms(fed: list[Fed | int]) -> int:
@@ -29,12 +30,12 @@ def _last_ms(fed: list[Fed | int]) -> int:
     return max(watermarks)
 
 
-@share(2.5)
+@share(1.2)
 @given(st.data())
 def test_a_file_replayed_in_batches_of_any_size_equals_the_reference_in_every_line(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
     note(text)
-    catalog = parse_catalog(text)
+    catalog = parsed(text)
     items = data.draw(logs(text, live=False))
     fed = [record for record in fed_records(items, live=False) if isinstance(record, Fed)]
     until_ms = max(item.log_ms for item in items) + data.draw(AFTERWARDS_MS)
@@ -60,12 +61,12 @@ def test_a_file_replayed_in_batches_of_any_size_equals_the_reference_in_every_li
     ]
 
 
-@share(2.5)
+@share(1.2)
 @given(st.data())
 def test_a_live_log_cut_evicted_and_looked_at_anyhow_equals_the_reference_for_every_user(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
     note(text)
-    catalog = parse_catalog(text)
+    catalog = parsed(text)
     fed = fed_records(data.draw(logs(text)))
     until_ms = _last_ms(fed) + data.draw(AFTERWARDS_MS)
     expected = run_reference(catalog, fed, until_ms)
@@ -96,7 +97,7 @@ def test_a_live_log_cut_evicted_and_looked_at_anyhow_equals_the_reference_for_ev
 @given(st.data())
 def test_records_of_other_partitions_are_forwarded_once_and_refused_the_second_time(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
-    catalog = parse_catalog(text)
+    catalog = parsed(text)
     records = [
         record
         for record in fed_records(data.draw(logs(text, max_size=12, users=len(USERS))))
@@ -121,11 +122,11 @@ def test_records_of_other_partitions_are_forwarded_once_and_refused_the_second_t
     assert by_user(run.changes) == by_user(expected.changes)
 
 
-@share(0.5)
+@share(0.3)
 @given(st.data())
 def test_messages_are_the_same_bytes_however_the_log_is_cut(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
-    catalog = parse_catalog(text)
+    catalog = parsed(text)
     fed = [record for record in fed_records(data.draw(logs(text, max_size=20))) if isinstance(record, Fed)]
     if not fed:
         return

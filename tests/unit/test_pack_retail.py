@@ -1,18 +1,11 @@
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from rules.catalog import Catalog, load_catalog
-from rules.packs import pack_file, pack_names, pack_text
-from rules.reference import Reference
-
-START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
-FAR_MS = 10**15
-Step = tuple[timedelta, str, dict[str, Any]]
+from tests.unit.pack_lives import DAY, HOUR, MINUTE, every, identify, levels_of, lived, track
 
 
 @pytest.fixture(scope="module")
@@ -20,69 +13,8 @@ def retail() -> Catalog:
     return load_catalog("retail")
 
 
-def test_the_pack_is_found_by_its_name() -> None:
-    assert "retail" in pack_names()
-    assert pack_file("retail").name == "retail.yaml"
-    assert pack_text("retail").startswith("# Retail")
-    with pytest.raises(KeyError):
-        pack_text("no_such_pack")
-
-
-def test_the_pack_has_no_problems_and_no_warnings(retail: Catalog) -> None:
-    assert retail.warnings == ()
-    assert (retail.name, retail.timezone) == ("retail", "Asia/Shanghai")
-
-
-def test_every_segment_has_a_chinese_and_an_english_title(retail: Catalog) -> None:
-    assert len(retail.segments) >= 15
-    for segment in retail.segments.values():
-        assert sorted(segment.titles) == ["en", "zh"]
-        assert any("\u4e00" <= character <= "\u9fff" for character in segment.titles["zh"])
-    assert len({segment.title for segment in retail.segments.values()}) == len(retail.segments)
-
-
-def test_all_kinds_but_predictive_are_there(retail: Catalog) -> None:
-    kinds = {segment.kind for segment in retail.segments.values()}
-    assert kinds == {"demographic", "behaviour", "value", "interest"}
-
-
-def test_every_tag_is_used(retail: Catalog) -> None:
-    text = retail.text
-    for name in retail.tags:
-        assert text.count(name) > 1, name
-
-
-def track(event: str, **properties: object) -> dict[str, Any]:
-    return {"type": "track", "event": event, "properties": properties}
-
-
 def order(revenue: float, **properties: object) -> dict[str, Any]:
     return track("Order Completed", revenue=revenue, **properties)
-
-
-def identify(**traits: object) -> dict[str, Any]:
-    return {"type": "identify", "traits": traits}
-
-
-def lived(catalog: Catalog, segment: str, steps: list[tuple[timedelta, dict[str, Any]]], until: timedelta) -> list[str]:
-    """When one customer entered (+) and left (-) a segment, as spans since the start."""
-    reference = Reference(catalog)
-    changes: list[dict[str, Any]] = []
-    for offset, (after, event) in enumerate(steps):
-        told = {"userId": "li.na", "timestamp": (START + after).isoformat(), **event}
-        outcome = reference.feed(json.dumps(told).encode(), offset, -FAR_MS, FAR_MS)
-        assert outcome.reason is None
-        changes += outcome.changes
-    changes += reference.advance(round((START + until).timestamp() * 1000))
-    signs = {"tagstream.segment.entered": "+", "tagstream.segment.exited": "-"}
-    return [
-        f"{signs[change['type']]}{datetime.fromisoformat(change['time']) - START}"
-        for change in changes
-        if change["data"]["segment"] == segment
-    ]
-
-
-DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 def test_a_cart_counts_as_abandoned_after_two_hours_for_two_days(retail: Catalog) -> None:
@@ -135,7 +67,7 @@ def test_life_from_newcomer_to_churned_goes_by_time(retail: Catalog) -> None:
 
 
 def test_many_looks_and_no_order_is_high_interest_until_an_order(retail: Catalog) -> None:
-    looks = [(n * MINUTE, track("Product Viewed", category="books")) for n in range(25)]
+    looks = every(MINUTE, 25, track("Product Viewed", category="books"))
     steps = [*looks, (2 * DAY, order(40.0))]
     assert lived(retail, "high_interest_low_conversion", steps, 10 * DAY) == ["+0:24:00", "-2 days, 0:00:00"]
 
@@ -153,3 +85,75 @@ def test_parents_count_without_an_age_but_not_past_fifty(retail: Catalog) -> Non
     assert lived(retail, "young_parents", looks, 1 * DAY) == ["+0:05:00"]
     elder = [(0 * DAY, identify(age=61)), *[(after + MINUTE, event) for after, event in looks]]
     assert lived(retail, "young_parents", elder, 1 * DAY) == []
+
+
+def test_a_bargain_hunter_without_orders_is_none_any_more(retail: Catalog) -> None:
+    steps = list(every(DAY, 3, order(50.0, coupon="SAVE15")))
+    entered, left = lived(retail, "bargain_hunters", steps, 500 * DAY)
+    assert entered == "+2 days, 0:00:00"
+    assert 367 <= int(left.removeprefix("-").split(" days")[0]) <= 374
+
+
+def test_big_baskets_end_with_the_last_order_in_the_window(retail: Catalog) -> None:
+    steps = list(every(DAY, 2, order(900.0)))
+    assert len(lived(retail, "big_baskets", steps, 500 * DAY)) == 2
+
+
+def test_the_life_cycle_runs_through_all_its_levels(retail: Catalog) -> None:
+    steps = [(0 * DAY, track("Product Viewed", category="home")), (20 * DAY, order(60.0))]
+    assert levels_of(retail, "lifecycle", steps, 500 * DAY) == [
+        "newcomer 0:00:00",
+        "prospect 7 days, 0:00:00",
+        "active 20 days, 0:00:00",
+        "at_risk 80 days, 0:00:00",
+        "asleep 140 days, 0:00:00",
+        "lost 385 days, 0:00:00",
+    ]
+
+
+def test_the_eight_groups_of_value(retail: Catalog) -> None:
+    def group(count: int, revenue: float, idle_days: int) -> str:
+        steps = list(every(DAY, count, order(revenue)))
+        return levels_of(retail, "value", steps, (count + idle_days) * DAY)[-1].split()[0]
+
+    assert [group(4, 750.0, 50), group(3, 1_000.0, 50), group(4, 750.0, 70), group(3, 1_000.0, 70)] == [
+        "best",
+        "to_develop",
+        "to_keep",
+        "to_win_back",
+    ]
+    assert [group(4, 100.0, 50), group(3, 999.0, 50), group(4, 100.0, 70), group(3, 999.0, 70)] == [
+        "regular",
+        "fresh",
+        "habitual",
+        "small",
+    ]
+
+
+def test_a_valued_customer_fades_at_sixty_days_and_is_back_with_an_order(retail: Catalog) -> None:
+    steps = [(0 * DAY, order(3_000.0)), (90 * DAY, order(10.0))]
+    assert lived(retail, "valued_but_fading", steps, 100 * DAY) == ["+60 days, 0:00:00", "-90 days, 0:00:00"]
+
+
+def test_a_vip_with_an_abandoned_cart_is_told_of_both(retail: Catalog) -> None:
+    orders = list(every(DAY, 5, order(3_000.0)))
+    steps = [*orders, (10 * DAY, track("Product Added"))]
+    assert lived(retail, "vip_carts", steps, 20 * DAY) == ["+10 days, 2:00:00", "-12 days, 0:00:00"]
+
+
+def test_a_birthday_comes_every_year_in_silence(retail: Catalog) -> None:
+    # The start is 17:00 in Shanghai on the 1st of March; days of the calendar there begin at 16:00 UTC.
+    steps = [(0 * DAY, identify(birthday="1990-04-01"))]
+    assert lived(retail, "birthday_week", steps, 400 * DAY) == [
+        "+23 days, 7:00:00",
+        "-31 days, 7:00:00",
+        "+388 days, 7:00:00",
+        "-396 days, 7:00:00",
+    ]
+
+
+def test_the_favourite_goes_with_the_time(retail: Catalog) -> None:
+    then = list(every(MINUTE, 6, track("Product Viewed", category="home")))
+    now = list(every(MINUTE, 6, track("Product Viewed", category="sports"), start=10 * DAY))
+    assert lived(retail, "home_lovers", then + now, 11 * DAY) == ["+0:04:00", "-10 days, 0:03:00"]
+    assert lived(retail, "sports_lovers", then + now, 11 * DAY) == ["+10 days, 0:03:00"]

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 
 from rules.catalog import parse_catalog
 from rules.program import compile_catalog
 from stream.engine import Engine, Records
-from stream.engine.strings import Strings
+from stream.engine.strings import START, Strings
 from stream.engine.table import LEAST_ROWS, Table
 
 CATALOG = parse_catalog("""
@@ -63,5 +64,10 @@ def test_strings_keep_the_catalogs_and_those_in_use_only() -> None:
     renumbered = strings.keep(np.array([4, 1, 0], np.int64))
     assert (strings.text(int(renumbered[4])), strings.text(2), len(strings)) == ("Bo", "gold", 4)
     assert strings.number("Ana") == 4
-    data, start = strings.encoded()
-    assert [data[start[n] : start[n + 1]].tobytes().decode() for n in range(5)] == ["", "F", "gold", "Bo", "Ana"]
+    assert bytes_of(strings) == ["", "F", "gold", "Bo", "Ana"]
+
+
+def bytes_of(strings: Strings) -> list[str]:
+    texts = strings.known()
+    start = texts.numbers[: len(strings) + 1, START].tolist()
+    return [texts.data[first:end].tobytes().decode() for first, end in pairwise(start)]

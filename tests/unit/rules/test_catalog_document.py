@@ -31,7 +31,7 @@ def test_a_full_catalog_becomes_what_it_says() -> None:
         '    when: idle < "7d" and spend > 100 and idle > "1d"\n'
         '    exit: spend < 50 or idle > "30d"\n    min_stay: 1d\n    indexed: true\n'
         "    goal: {event: Order Completed, within: 30d, target: 0.35}\n"
-        "  anybody:\n    when: true\n"
+        "  anybody:\n    when: count() > 0\n"
     )
     catalog = parse_catalog(text)
 
@@ -70,7 +70,7 @@ def test_a_goal_needs_no_target_and_a_title_is_put_on_one_line() -> None:
 
 def test_tags_alone_and_segments_alone_are_catalogs() -> None:
     assert list(parse_catalog("catalog: a\nversion: 1\ntags: {b: 1}\nsegments:\n").tags) == ["b"]
-    assert list(parse_catalog("catalog: a\nversion: 1\ntags:\nsegments: {b: {when: true}}\n").segments) == ["b"]
+    assert list(parse_catalog("catalog: a\nversion: 1\ntags:\nsegments: {b: {when: count() > 1}}\n").segments) == ["b"]
 
 
 @pytest.mark.parametrize("sections", ["", "tags:\n", "tags: {}\nsegments:\n", "segments: {}\n"])
@@ -164,10 +164,8 @@ def test_a_wrong_line_in_a_segment_is_placed(line: str, code: str, column: int, 
         ("catalog: a\nversion: 1\ntimezone: '+08:00'", "unknown_timezone", 3, 11, None),
         ("catalog: a\nversion: 1\ntimezone: ''", "unknown_timezone", 3, 11, None),
         ("catalog: a\nversion: 1\ntimezone:", "empty_value", 3, 1, None),
-        ("catalog: a\nversion: 1\ntiers: {}", "key_not_yet", 3, 1, None),
         ("catalog: a\nversion: 1\nmodels: {}", "key_not_yet", 3, 1, None),
         ("catalog: a\nversion: 1\ntriggers: {}", "key_not_yet", 3, 1, None),
-        ("catalog: a\nversion: 1\ntests: []", "key_not_yet", 3, 1, None),
         ("catalog: a\nversion: 1\nowner: me", "unknown_key", 3, 1, None),
         ("catalog: a\nversion: 1\ntimzone: UTC", "unknown_key", 3, 1, "timezone"),
         ("catalogue: a\nversion: 1", "unknown_key", 1, 1, "catalog"),
@@ -211,7 +209,7 @@ def test_a_segment_without_a_condition_is_an_error_at_its_name() -> None:
         ("_a", "bad_name", "a"),
         ("1a", "bad_name", None),
         ("女", "bad_name", None),
-        ("ａ", "bad_name", None),
+        ("ａ", "bad_name", "a"),
         ("a" * 129, "bad_name", None),
         ("count", "reserved_name", None),
         ("mean", "reserved_name", None),
@@ -245,13 +243,13 @@ def test_tags_and_segments_share_one_name_space() -> None:
 def test_a_segment_is_no_tag_and_its_condition_no_number() -> None:
     text = 'catalog: a\nversion: 1\nsegments:\n  b: {when: true}\n  c: {when: b, exit: count("A")}\n'
 
-    assert [str(problem.code) for problem in problems_of(text)] == ["not_a_tag", "wrong_type"]
+    assert [str(problem.code) for problem in problems_of(text)] == ["wrong_sort", "wrong_type"]
 
 
 def test_everything_wrong_with_a_catalog_is_said_at_once_in_the_order_of_the_file() -> None:
     text = (
         "catalog: Shop\nversion: none\ntimezone: Mars\n"
-        "tags:\n  a: b\n  b: a\n  Tag: 1\n  c: count('A' 'B')\n  d: cuont() + mean() + e\n"
+        "tags:\n  a: b\n  b: a\n  Tag: 1\n  c: count('A' 'B')\n  d: cuont() + score() + e\n"
         "segments:\n  a: {when: true}\n"
         "  f: {when: count(), exit: since() > 5, kind: x, min_stay: y, colour: z}\n  g: {}\n"
     )
@@ -261,7 +259,7 @@ def test_everything_wrong_with_a_catalog_is_said_at_once_in_the_order_of_the_fil
         (1, "bad_name"),
         (2, "bad_value"),
         (3, "unknown_timezone"),
-        (6, "tag_cycle"),
+        (6, "cycle"),
         (7, "bad_name"),
         (8, "syntax"),
         (9, "unknown_function"),
@@ -279,11 +277,11 @@ def test_everything_wrong_with_a_catalog_is_said_at_once_in_the_order_of_the_fil
 
 
 def test_warnings_do_not_stop_a_catalog_and_are_listed_with_errors() -> None:
-    good = "catalog: a\nversion: 1\nsegments:\n  b:\n    when: has(count()) and count() < 0\n"
+    good = "catalog: a\nversion: 1\nsegments:\n  b:\n    when: has(count()) and has(sum('A', 'b')) and count() > 1\n"
     catalog = parse_catalog(good)
 
     assert [(str(warning.code), warning.severity, warning.line, warning.column) for warning in catalog.warnings] == [
         ("never_missing", "warning", 5, 11),
-        ("never_holds", "warning", 5, 28),
+        ("never_missing", "warning", 5, 28),
     ]
     assert [problem.severity for problem in problems_of(f"{good}    exit: wrong\n")] == ["warning", "warning", "error"]

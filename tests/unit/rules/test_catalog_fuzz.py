@@ -15,6 +15,7 @@ from rules.parse import parse_expression
 
 WORDS = [
     *("and", "or", "not", "in", "true", "false", "count", "sum", "since", "since_first", "trait", "property", "has"),
+    *("mean", "distinct", "top", "latest", "lower", "contains", "days_until", "in_segment", "level", "yearly"),
     *("last", "where", "a", "b", "c", "lambda", "is", "if", "else", "mean", "always", "__class__", "None"),
     *("(", ")", "[", "]", ",", "=", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "**", ":=", ".", "{", "}"),
     *(
@@ -53,7 +54,9 @@ def documents(draw: st.DrawFn) -> str:
     lines = [f"catalog: {draw(st.just('shop') | scalars)}", f"version: {draw(st.just('1') | scalars)}"]
     if draw(st.booleans()):
         lines.append(f"timezone: {draw(st.sampled_from(['UTC', 'Asia/Shanghai', 'Mars', '', '/']))}")
-    for section in draw(st.lists(st.sampled_from(["tags", "segments", "tagz", "tiers"]), max_size=3)):
+    for section in draw(
+        st.lists(st.sampled_from(["tags", "segments", "tagz", "tiers", "tests", "templates", "models"]), max_size=3)
+    ):
         lines.append(f"{section}:")
         for name in draw(st.lists(names, max_size=4)):
             if section != "segments":

@@ -77,7 +77,7 @@ def test_an_open_tag_takes_the_type_of_each_use_through_other_names() -> None:
 def test_a_cycle_is_named_where_it_closes(expressions: dict[str, str], cycles: list[str], lines: list[int]) -> None:
     problems = problems_of(tags(**expressions))
 
-    assert [str(problem.code) for problem in problems] == ["tag_cycle"] * len(cycles)
+    assert [str(problem.code) for problem in problems] == ["cycle"] * len(cycles)
     assert [problem.line for problem in problems] == lines
     for problem, cycle in zip(problems, cycles, strict=True):
         assert f" {cycle};" in problem.message
@@ -86,7 +86,7 @@ def test_a_cycle_is_named_where_it_closes(expressions: dict[str, str], cycles: l
 def test_nothing_is_said_of_the_tags_and_segments_that_use_a_cycle() -> None:
     text = tags(a="b + 1", b="a", c="a > 1 and b", d="has(c) == 1") + "segments: {s: {when: 'a == \"x\" or c + b > a'}}"
 
-    assert [str(problem.code) for problem in problems_of(text)] == ["tag_cycle", "condition_compared"]
+    assert [str(problem.code) for problem in problems_of(text)] == ["cycle", "condition_compared"]
 
 
 def test_a_long_cycle_is_shortened_in_the_middle() -> None:

@@ -91,7 +91,8 @@ def test_an_alias_is_refused_and_the_rest_is_still_checked() -> None:
 def test_expressions_are_the_text_that_stands_there() -> None:
     catalog = parse_catalog(
         f"{HEAD}tags:\n  whole: 12\n  octal_looking: 0.10\n  quoted: '3'\nsegments:\n  all: {{when: true}}\n"
-        "  none: {when: false}\n  folded:\n    when: >-\n      true\n      and not\n      false\n"
+        "  none: {when: false}\n  folded:\n    when: >-\n      true\n      and not\n      false\n",
+        with_lint=False,
     )
 
     assert catalog.tags["whole"].expression == NumberValue(12)
@@ -104,7 +105,8 @@ def test_words_that_older_yaml_takes_for_booleans_are_words() -> None:
     catalog = parse_catalog(
         "catalog: on\nversion: 1\nsegments:\n"
         "  y: {when: true, title: {no: Ja, en: 1_000}}\n"
-        "  off: {when: true, title: yes, goal: {event: no, within: 1d}}\n"
+        "  off: {when: true, title: yes, goal: {event: no, within: 1d}}\n",
+        with_lint=False,
     )
 
     assert catalog.name == "on"

@@ -27,7 +27,7 @@ catalog: by_time
 version: 1
 segments:
   silent: {when: since() >= "10s"}
-  never: {when: since() >= "10s" and false}
+  never: {when: since() >= "10s" and count() > 1000}
 """
 
 

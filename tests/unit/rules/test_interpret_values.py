@@ -5,16 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rules.history import Event
-from rules.interpret import (
-    PRESENT,
-    History,
-    bucket_of,
-    duration_moments,
-    hop_of,
-    leaving_ms,
-    sum_peak_units,
-    value_of,
-)
+from rules.interpret import PRESENT, History, value_of
+from rules.looks import looks_ms, sum_peak_units
 from rules.nodes import (
     Aggregate,
     Among,
@@ -35,6 +27,7 @@ from rules.nodes import (
     TextValue,
     Trait,
 )
+from rules.windows import bucket_of, hop_of, leaving_ms
 
 NOTHING = History((), 0)
 TRUE, FALSE = BooleanValue(True), BooleanValue(False)
@@ -200,11 +193,11 @@ def test_a_sums_peak_may_lie_ahead_in_time() -> None:
 def test_a_duration_comparison_is_looked_at_where_it_flips(operator: str, flips_at_ms: int) -> None:
     history = History([_track(0)], 0)
     node = Compare(operator, Aggregate("since", "A"), DurationValue(10_000))
-    assert flips_at_ms in set(duration_moments(node, history))
+    assert flips_at_ms in set(looks_ms([node], history, 0, 60_000))
     assert value_of(node, history, flips_at_ms - 1) is not value_of(node, history, flips_at_ms)
 
 
 def test_a_difference_of_durations_has_no_moment() -> None:
     history = History([_track(0), _track(4, "B")], 0)
     node = Compare("<", Arithmetic("-", Aggregate("since", "A"), Aggregate("since", "B")), DurationValue(5))
-    assert list(duration_moments(node, history)) == []
+    assert list(looks_ms([node], history, 0, 60_000)) == []

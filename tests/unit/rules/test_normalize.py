@@ -4,13 +4,14 @@ import pytest
 
 from rules.aggregates import Between, cuts_at, hop_ms, key_text, place_test
 from rules.catalog import parse_catalog
-from rules.nodes import Aggregate, Compare, Kind, Node, Property, TextValue
-from rules.normalize import ALWAYS, NEVER, All, Any, Constant, Formula, Lacks, falsehood, truth
+from rules.errors import CatalogError, ProblemCode
+from rules.nodes import Aggregate, Compare, Kind, Node, Property, TextValue, Trait
+from rules.normalize import ALWAYS, NEVER, All, Any, Constant, Formula, Lacks, Present, falsehood, formula_size, truth
 from rules.program import compile_catalog
 
 
 def condition(text: str) -> Node:
-    catalog = parse_catalog(f"catalog: t\nversion: 1\nsegments:\n  s:\n    when: >-\n      {text}\n")
+    catalog = parse_catalog(f"catalog: t\nversion: 1\nsegments:\n  s:\n    when: >-\n      {text}\n", with_lint=False)
     return catalog.segments["s"].when
 
 
@@ -32,7 +33,9 @@ def truths(text: str) -> Formula:
 )
 def test_conditions_that_mean_the_same_compile_to_the_same_leaves(text: str, same: str) -> None:
     def leaves(source: str) -> list[list[int]]:
-        catalog = parse_catalog(f"catalog: t\nversion: 1\nsegments:\n  s:\n    when: >-\n      {source}\n")
+        catalog = parse_catalog(
+            f"catalog: t\nversion: 1\nsegments:\n  s:\n    when: >-\n      {source}\n", with_lint=False
+        )
         tables = compile_catalog(catalog).tables
         return [tables.leaf_low.tolist(), tables.leaf_high.tolist(), tables.cut.tolist(), tables.program_code.tolist()]
 
@@ -53,9 +56,44 @@ def test_a_condition_over_something_missing_is_neither_true_nor_false() -> None:
     node = condition('trait("age") > 30')
     assert truth(node) != falsehood(node)
     assert isinstance(truths('not has(trait("age") > 30)'), Lacks)
-    assert isinstance(truths('has(trait("age") > 30)'), Any)
+    assert truths('has(trait("age") > 30)') == Present(Trait("age", Kind.NUMBER))
+    assert isinstance(truths('has(trait("a") or trait("b"))'), Any)
     assert isinstance(truths('trait("a") and trait("b")'), All)
     assert not isinstance(truths('trait("a")'), Constant)
+
+
+def test_a_has_inside_another_makes_no_more_of_it() -> None:
+    text = 'trait("a") > 1'
+    for number in range(12):
+        text = f'has(trait("b") > {number} and {text})'
+    node = condition(text)
+    assert size(truth(node)) <= formula_size(node) <= 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'count() > 1 and not (trait("a") in ["x", "y"] or trait("b"))',
+        'has(trait("a") or trait("b") > 3 and has(trait("c") + 1))',
+        'has(trait("b") and (trait("c") or has(trait("d") and (trait("e") or has(trait("f") and count() > 1)))))',
+        'not has(mean("A", "x") > 3 and (count() > 1 or trait("a") == "x"))',
+        'has(since() - since("A") > "1d" and not (trait("a") or since("B") < "3d"))',
+        "has(count() > 1) and 1 < 2",
+    ],
+)
+def test_the_size_of_a_formula_is_known_before_it_is_made(text: str) -> None:
+    node = condition(text)
+    assert size(truth(node)) <= formula_size(node)
+
+
+def size(formula: Formula) -> int:
+    match formula:
+        case All(parts=parts) | Any(parts=parts):
+            return sum(map(size, parts))
+        case Lacks(part=part):
+            return size(part)
+        case _:
+            return 1
 
 
 COUNT = Aggregate("count", None)
@@ -114,3 +152,17 @@ def test_stored_rows_tell_aggregates_apart_by_everything_that_makes_them_differ(
         Aggregate("count", "=1000"),
     ]
     assert len({key_text(aggregate) for aggregate in different}) == len(different)
+
+
+def test_what_would_come_to_far_too_many_comparisons_is_refused_before_it_is_made() -> None:
+    lines, inner = [], 'trait("z") > 3'
+    for tag in range(6):
+        for level in range(12):
+            inner = f'has(trait("b{level}") > {tag} and (trait("c{level}") > {tag} or {inner}))'
+        lines.append(f"  t{tag}: {inner}\n")
+        inner = f"t{tag}"
+    with pytest.raises(CatalogError) as raised:
+        parse_catalog(f"catalog: t\nversion: 1\ntags:\n{''.join(lines)}segments:\n  s: {{when: {inner}}}\n")
+    errors = [problem for problem in raised.value.problems if problem.severity == "error"]
+    assert [(problem.code, problem.line) for problem in errors] == [(ProblemCode.EXPRESSION_TOO_LARGE, 4)]
+    assert "use has(…) of single values" in errors[0].message

@@ -230,11 +230,12 @@ def test_an_order_that_does_not_read_is_placed_and_explained(text: str, at: str,
     [
         ('cuont("A")', Code.UNKNOWN_FUNCTION, "cuont", "count"),
         ('zzz("A")', Code.UNKNOWN_FUNCTION, "zzz", None),
-        ('mean("A", "p")', Code.FUNCTION_NOT_YET, "mean", None),
-        ("top_hour()", Code.FUNCTION_NOT_YET, "top_hour", None),
-        ("max", Code.FUNCTION_NOT_YET, "max", None),
-        ('since > "7d"', Code.NOT_A_TAG, "since", "since(…)"),
-        ("always", Code.NOT_A_TAG, "always", "true"),
+        ('score("churn")', Code.FUNCTION_NOT_YET, "score", None),
+        ("quantile(rfm, recency)", Code.FUNCTION_NOT_YET, "quantile", None),
+        ("cluster", Code.FUNCTION_NOT_YET, "cluster", None),
+        ("max", Code.WRONG_SORT, "max", "max(…)"),
+        ('since > "7d"', Code.WRONG_SORT, "since", "since(…)"),
+        ("always", Code.WRONG_SORT, "always", "true"),
         ("trait()", Code.MISSING_ARGUMENT, "trait()", None),
         ("has()", Code.MISSING_ARGUMENT, "has()", None),
         ('sum("A")', Code.MISSING_ARGUMENT, 'sum("A")', None),
@@ -280,7 +281,7 @@ def test_a_call_or_a_list_that_is_wrong_is_placed(text: str, code: Code, at: str
 
 
 def test_all_flaws_of_an_expression_are_found() -> None:
-    text = 'cuont("A", last="7 days", foo=mean("B")) > 3 and trait() == 1 and count(x, lst=1) in []'
+    text = 'cuont("A", last="7 days", foo=score("B")) > 3 and trait() == 1 and count(x, lst=1) in []'
 
     assert [flaw.code for flaw in flaws_of(text)] == [
         Code.UNKNOWN_FUNCTION,
@@ -293,10 +294,10 @@ def test_all_flaws_of_an_expression_are_found() -> None:
 
 
 def test_places_are_right_after_characters_of_several_bytes() -> None:
-    text = '"女😀" == trait("性") and mean("é")'
+    text = '"女😀" == trait("性") and score("é")'
 
     flaw = only_flaw(text)
-    assert text[flaw.span.start : flaw.span.end] == "mean"
+    assert text[flaw.span.start : flaw.span.end] == "score"
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t \r\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rules.dependencies import uses_in
 from rules.nodes import (
     Aggregate,
     Among,
@@ -23,7 +24,7 @@ from rules.nodes import (
     TextValue,
     Trait,
 )
-from rules.parse import parse_expression, tag_names
+from rules.parse import parse_expression
 
 
 def parsed(text: str) -> Node:
@@ -141,10 +142,10 @@ def test_the_pairs_of_a_chain_have_their_own_spans() -> None:
     assert node.span == Span(0, 13)
 
 
-def test_tag_names_come_in_the_order_of_the_text_with_repeats() -> None:
+def test_what_an_expression_reads_comes_in_the_order_of_the_text_with_repeats() -> None:
     node = parsed("b > 1 and (a + c > b or not has(a)) and count(where=d) > 0")
 
-    assert [tag.name for tag in tag_names(node)] == ["b", "a", "c", "b", "a", "d"]
+    assert [name for (_, name), _ in uses_in(node)] == ["b", "a", "c", "b", "a", "d"]
 
 
 def test_equal_trees_are_equal_wherever_they_stand() -> None:

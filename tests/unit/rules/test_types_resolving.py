@@ -25,7 +25,7 @@ from rules.nodes import (
     kind_of,
 )
 from rules.parse import parse_expression
-from rules.types import ResolvedTag, cut_text, resolve
+from rules.types import ResolvedTag, resolve
 
 DAY_MS = 86_400_000
 
@@ -214,21 +214,3 @@ def test_parts_and_depth_count_tags_written_out() -> None:
 
     assert (double.parts, double.depth) == (3, 2)
     assert (quadruple.parts, quadruple.depth) == (7, 3)
-
-
-@pytest.mark.parametrize(
-    ("text", "cut"),
-    [
-        ("", ""),
-        ("a" * 256, "a" * 256),
-        ("a" * 257, "a" * 256),
-        ("女" * 100, "女" * 85),
-        ("a" + "😀" * 80, "a" + "😀" * 63),
-    ],
-)
-def test_constant_strings_are_cut_to_256_bytes_at_a_character(text: str, cut: str) -> None:
-    assert cut_text(text) == cut
-    assert resolved(f'trait("x") == "{text}"').node == Compare("==", trait(STRING), TextValue(cut))
-    assert resolved(f'trait("x") in ["{text}"]').node == Among(trait(STRING), (TextValue(cut),), negated=False)
-    by_name = resolved("gender == long", {**TAGS, "long": tag(f'"{text}"')})
-    assert by_name.node == Compare("==", Trait("gender", STRING), TextValue(cut))

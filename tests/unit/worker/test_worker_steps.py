@@ -25,7 +25,7 @@ LETTERS = Letters("app", "app.events", 3)
 
 def taken(*values: bytes | None, first: int = 10) -> Intake:
     messages = [message(first + place, 5_000 + place, value, key=b"k") for place, value in enumerate(values)]
-    return take_in(messages, position(), grace_ms=0, now_ms=10_000)
+    return take_in(messages, position(), app="app", grace_ms=0, now_ms=10_000)
 
 
 def built(

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from stream.errors import ConfigurationError, TagstreamError
-from stream.worker.errors import unavailable
+from stream.errors import ConfigurationError, TagstreamError, unavailable
 
 __all__ = ["GROUP_REFUSES", "client_options", "error_of", "headers_of", "kafka_error"]
 

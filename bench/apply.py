@@ -1,0 +1,216 @@
+"""(d) A new version of the catalog over many users, while events go on: how long it takes, and what live events notice.
+
+Everybody is known to the worker before, by one event, some by two. The new version has two segments more: one over
+what was counted already, one over something new, which is read again from the log. Half of all users enter one of them.
+Live events are sent at an even pace before, meanwhile and after; each is matched with its changes as in (c), by a
+reader that looks at headers first, so that it keeps up with whatever the walk brings out.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
+from bench.latency import Place, send_live
+from bench.local import PARTITIONS, WORKER, child, local_stack, make_topics, wait_until
+from rules.catalog import load_catalog, parse_catalog
+from stream.clock import SystemClock
+from stream.embedded import Stack
+from stream.engine.murmur import hash_users
+from stream.settings import Settings
+from stream.worker.apply_run import ApplyRun
+from stream.worker.applying import check_applicable, with_version
+from stream.worker.overview import look_over, open_store
+from tagstream.contracts.changes import CAUSE_HEADER
+
+__all__ = ["ApplyFigures", "measure_apply"]
+
+_TIMEOUT_S = 600.0
+_AFTER_S = 5.0
+_SEGMENTS = """
+  bench_buyers: {when: 'count("Order Completed") >= 1'}
+  bench_dear: {when: 'count("Product Viewed", where=property("price") >= 100) >= 1'}
+"""
+_ORDERS = 3  # every so many users has ordered, too
+_DEAR = 4  # and has looked at something dear
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFigures:
+    """users: whom the walk visited.  changes: with cause `catalog`.
+
+    prepared_s: from publishing the text to the switch, the reading of the log again among it.  changes_s: from the
+    switch to the last of its changes, at a reader.  done_s: from the switch to the end of `apply`.
+    before_ms, preparing_ms, during_ms: p50, p90, p99 of live events before, while workers got ready, in the walk.
+    """
+
+    users: int
+    rate: float
+    changes: int
+    prepared_s: float
+    changes_s: float
+    done_s: float
+    before_ms: tuple[float, float, float]
+    preparing_ms: tuple[float, float, float]
+    during_ms: tuple[float, float, float]
+
+
+class _Record(msgspec.Struct):
+    partition: int
+    offset: int
+
+
+class _Data(msgspec.Struct):
+    record: _Record | None
+
+
+class _Change(msgspec.Struct):
+    data: _Data
+
+
+class _Reader(threading.Thread):
+    """Notes when the change of each live event comes, and when those of the catalog do."""
+
+    def __init__(self, stack: Stack, topic: str) -> None:
+        super().__init__(name="reader")
+        self.seen: list[tuple[Place, float]] = []
+        self.catalog: list[float] = []
+        self._end = threading.Event()
+        self._consumer: Any = Consumer(
+            {"bootstrap.servers": stack.kafka, "group.id": "bench.reader", "fetch.wait.max.ms": 10}
+        )
+        self._consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in range(PARTITIONS)])
+
+    def run(self) -> None:
+        decode = msgspec.json.Decoder(_Change).decode
+        while not self._end.is_set():
+            for message in self._consumer.consume(1_000, 0.01):
+                now_s = time.perf_counter()
+                if message.error() is not None:
+                    continue
+                if dict(message.headers())[CAUSE_HEADER] == b"catalog":
+                    self.catalog.append(now_s)
+                    continue
+                record = decode(message.value()).data.record
+                if record is not None:
+                    self.seen.append(((record.partition, record.offset), now_s))
+        self._consumer.close()
+
+    def stop(self) -> None:
+        self._end.set()
+        self.join()
+
+
+def measure_apply(catalog: str, folder: Path, *, users: int, rate: int, before_s: float, live_s: float) -> ApplyFigures:
+    """Measure. Live events go on for `live_s` in all; the catalog is applied after `before_s` of them."""
+    first = load_catalog(catalog)
+    (folder / "first.yaml").write_text(first.text, encoding="utf-8")
+    text = with_version(
+        re.sub(r"(?m)^segments:[ \t]*$", lambda found: found[0] + _SEGMENTS, first.text), first.version + 1
+    )
+    second = parse_catalog(text)
+    with local_stack(folder) as (stack, settings):
+        ours = make_topics(settings, stack, "apply")
+        count = _populate(stack, ours, users)
+        with (
+            child([*WORKER, str(folder / "first.yaml")], ours, folder) as process,
+            closing(open_store(ours, stack.addresses, PARTITIONS)) as store,
+        ):
+            wait_until(
+                lambda: sum(each.next_offset for each in look_over(store, PARTITIONS).positions) >= count,
+                process,
+                "everybody to be known",
+                _TIMEOUT_S,
+                0.2,
+            )
+            reader = _Reader(stack, ours.segment_changes_topic)
+            reader.start()
+            sent: dict[Place, float] = {}
+            live = threading.Thread(target=send_live, args=(stack, ours, rate, live_s, sent), name="live")
+            try:
+                wait_until(lambda: _is_quiet(reader), process, "the past's changes", _TIMEOUT_S, 0.5)
+                live.start()
+                time.sleep(before_s)
+                began_s = time.perf_counter()
+                switched_s: list[float] = []
+
+                def progress(stage: str, _: str) -> None:
+                    if stage.startswith("Looking") and not switched_s:
+                        switched_s.append(time.perf_counter())
+
+                run = ApplyRun(ours, stack.addresses, SystemClock())
+                outcome = check_applicable(second, *run.look(store))
+                report = run.perform(store, second, outcome, wait=True, timeout_s=_TIMEOUT_S, progress=progress)
+                done_s = time.perf_counter()
+                live.join()
+                time.sleep(_AFTER_S)
+            finally:
+                reader.stop()
+    if not report.is_done:
+        raise RuntimeError(f"the catalog was not applied: {report.problem}")
+    (switch_s,) = switched_s
+    last_s = max(reader.catalog, default=switch_s)
+    waits = [(sent[place], (seen_s - sent[place]) * 1000) for place, seen_s in reader.seen if place in sent]
+    return ApplyFigures(
+        users=users,
+        rate=len(sent) / live_s,
+        changes=len(reader.catalog),
+        prepared_s=switch_s - began_s,
+        changes_s=last_s - switch_s,
+        done_s=done_s - switch_s,
+        before_ms=_percentiles([wait for at_s, wait in waits if at_s < began_s]),
+        preparing_ms=_percentiles([wait for at_s, wait in waits if began_s <= at_s < switch_s]),
+        during_ms=_percentiles([wait for at_s, wait in waits if switch_s <= at_s < max(done_s, last_s)]),
+    )
+
+
+def _percentiles(waits_ms: Sequence[float]) -> tuple[float, float, float]:
+    if not waits_ms:
+        return (float("nan"),) * 3
+    p50, p90, p99 = np.percentile(waits_ms, [50, 90, 99]).tolist()
+    return p50, p90, p99
+
+
+def _is_quiet(reader: _Reader) -> bool:
+    before = len(reader.seen)
+    time.sleep(1.0)
+    return 0 < before == len(reader.seen)
+
+
+def _populate(stack: Stack, settings: Settings, users: int) -> int:
+    """Put everybody's past into the log. How many records."""
+    producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 20, "batch.size": 1_000_000})
+    clock = SystemClock()
+    names = [f"member-{number:06d}" for number in range(users)]
+    partitions = (hash_users(names) % PARTITIONS).tolist()
+    when = np.datetime_as_string(np.datetime64(clock.now_ms() - 60_000, "ms")) + "Z"
+    count = 0
+    for number, (name, partition) in enumerate(zip(names, partitions, strict=True)):
+        price = 250 if number % _DEAR == 0 else 40
+        events = [("Product Viewed", {"category": "home", "price": price})]
+        if number % _ORDERS == 0:
+            events.append(("Order Completed", {"revenue": 99.5}))
+        for event, properties in events:
+            value = msgspec.json.encode(
+                {"type": "track", "event": event, "userId": name, "timestamp": when, "properties": properties}
+            )
+            while True:
+                try:
+                    producer.produce(settings.events_topic, value, name, partition, timestamp=clock.now_ms())
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+            count += 1
+    if producer.flush(60):
+        raise RuntimeError("the past was not taken")
+    return count

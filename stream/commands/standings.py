@@ -1,0 +1,68 @@
+"""What `status`, `lag` and `doctor` say alike of where partitions stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream.commands.output import moment, print_line
+
+if TYPE_CHECKING:
+    from stream.worker.overview import Overview, PartitionStanding
+
+__all__ = ["catalog_text", "pauses", "print_pauses", "progress_text", "watermark_text"]
+
+
+def watermark_text(standing: PartitionStanding) -> str | None:
+    """How far time has passed on the partition."""
+    position = standing.position
+    return moment(position.watermark_ms) if position is not None and position.watermark_ms > 0 else None
+
+
+def catalog_text(standing: PartitionStanding) -> str | None:
+    """The catalog that it runs: `retail 3`."""
+    position = standing.position
+    return None if position is None else f"{position.catalog} {position.catalog_version}"
+
+
+def progress_text(standing: PartitionStanding) -> str:
+    """What it is at: the walk after a switch, getting ready for the next one, nothing."""
+    from stream.worker.store import BUCKETS
+
+    position = standing.position
+    if standing.pause is not None:
+        return f"paused: {standing.pause.reason}"
+    if position is None:
+        return standing.stage or "never taken"
+    if position.walk is not None:
+        return f"walk {position.walk.bucket}/{BUCKETS}"
+    backfill = position.backfill
+    if backfill is not None and backfill.version > position.catalog_version:
+        if backfill.caught_up:
+            return f"ready for {backfill.version}"
+        if backfill.next_offset is not None:
+            return f"backfill {backfill.next_offset:,}/{position.next_offset:,}"
+    return standing.stage or "no worker"
+
+
+def pauses(overview: Overview) -> list[dict[str, object]]:
+    """For JSON: the partitions that can't go on, why, and what to do."""
+    return [
+        {
+            "partition": each.partition,
+            "reason": each.pause.reason,
+            "message": each.pause.message,
+            "remedy": each.pause.remedy,
+        }
+        for each in overview.paused()
+        if each.pause is not None
+    ]
+
+
+def print_pauses(overview: Overview) -> None:
+    """For people."""
+    for each in overview.paused():
+        if each.pause is not None:
+            print_line()
+            print_line(f"partition {each.partition} is paused ({each.pause.reason}): {each.pause.message}")
+            if each.pause.remedy:
+                print_line(f"  {each.pause.remedy}")

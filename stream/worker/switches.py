@@ -1,0 +1,106 @@
+"""Switch records: where in a partition's log a new version of the catalog takes effect.
+
+`apply` writes one into every partition of `events`, without key and value, outside any transaction. A switch is of one
+app, as several may read the same events. Which are newer than what runs is for the reader to see: one that isn't is
+passed over, so one too many does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from stream.clock import Clock
+from stream.kafka_clients import client_options, error_of, headers_of, kafka_error
+from stream.worker.ticks import CONTROL_HEADER
+
+__all__ = ["SWITCH", "SwitchRecord", "UnknownSwitchError", "read_switch", "switch_headers", "write_switches"]
+
+log = logging.getLogger("tagstream.worker")
+
+SWITCH: Final = b"switch"
+_KIND_HEADER: Final = "tagstream-kind"
+_VERSION_HEADER: Final = "tagstream-version"
+_APP_HEADER: Final = "tagstream-app"
+_CATALOG: Final = b"catalog"
+_TIMEOUT_S: Final = 15.0
+
+
+class UnknownSwitchError(ValueError):
+    """A switch of a kind that this version doesn't know."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRecord:
+    """A switch record of the catalog in the events log. time_ms: its log time."""
+
+    version: int
+    offset: int
+    time_ms: int
+
+
+def switch_headers(app: str, version: int) -> list[tuple[str, bytes]]:
+    """The headers of the record that switches an app to a version of its catalog."""
+    return [
+        (CONTROL_HEADER, SWITCH),
+        (_KIND_HEADER, _CATALOG),
+        (_VERSION_HEADER, str(version).encode()),
+        (_APP_HEADER, app.encode()),
+    ]
+
+
+def read_switch(message: Message, app: str) -> SwitchRecord | None:
+    """The switch that a record with the mark `SWITCH` stands for; None if it is another app's.
+
+    Raises UnknownSwitchError.
+    """
+    headers = dict(headers_of(message))
+    version, whose = headers.get(_VERSION_HEADER) or b"", headers.get(_APP_HEADER)
+    if whose is not None and whose != app.encode():
+        return None
+    if whose is None or headers.get(_KIND_HEADER) != _CATALOG or not version.isdigit():
+        raise UnknownSwitchError(f"a switch of {headers.get(_KIND_HEADER)!r} to {version!r}")
+    return SwitchRecord(int(version), message.offset() or 0, message.timestamp()[1])
+
+
+def write_switches(
+    brokers: str, topic: str, *, app: str, version: int, partitions: Iterable[int], clock: Clock
+) -> None:
+    """Append a switch record to each of these partitions. Blocks until all are there; may be done again.
+
+    Raises UnavailableError or ConfigurationError; then some may be there.
+    """
+    failures: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    producer: Any = Producer(
+        {
+            **client_options(brokers, f"tagstream-{app}-switch"),
+            "acks": "all",
+            "linger.ms": 0,
+            "message.timeout.ms": int(_TIMEOUT_S * 1000),
+            "error_cb": lambda error: log.debug("librdkafka: %s", error.str()),
+        }
+    )
+    try:
+        for partition in partitions:
+            producer.produce(
+                topic,
+                partition=partition,
+                headers=switch_headers(app, version),
+                timestamp=clock.now_ms(),
+                on_delivery=delivered,
+            )
+        left = producer.flush(2 * _TIMEOUT_S)
+    except KafkaException as exception:
+        raise kafka_error(error_of(exception), brokers) from exception
+    if failures or left:
+        error = failures[0] if failures else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
+        raise kafka_error(error, brokers)

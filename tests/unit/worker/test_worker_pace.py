@@ -1,0 +1,38 @@
+"""Background work keeps out of the way of live events and hurries when there are none."""
+
+from __future__ import annotations
+
+from stream.worker.pace import Pace
+
+
+def test_pieces_grow_while_they_are_quick_and_shrink_when_they_take_long() -> None:
+    pace = Pace(size=512)
+    pace.done(10.0, 10.001, busy=True)
+    assert pace.size == 1_024
+    pace.done(11.0, 11.1, busy=True)
+    assert pace.size == 512
+    for _ in range(20):
+        pace.done(12.0, 12.5, busy=True)
+    assert pace.size == 256
+
+
+def test_without_live_events_pieces_may_take_longer() -> None:
+    pace = Pace(size=512)
+    pace.done(10.0, 10.04, busy=False)
+    assert pace.size == 1_024
+
+
+def test_between_live_events_it_rests_as_long_as_it_worked_and_else_not_at_all() -> None:
+    pace = Pace()
+    pace.done(10.0, 10.006, busy=True)
+    assert not pace.is_time(10.0115)
+    assert pace.is_time(10.0125)
+    pace.done(20.0, 20.006, busy=False)
+    assert pace.is_time(20.006)
+
+
+def test_where_there_is_nothing_to_do_yet_it_is_not_asked_again_at_once() -> None:
+    pace = Pace()
+    pace.nothing(5.0)
+    assert not pace.is_time(5.01)
+    assert pace.is_time(5.03)

@@ -1,0 +1,69 @@
+"""Switch records in the log: what takes effect, what is passed over, and where the batch ends."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import Message
+
+from stream.worker.errors import PauseError
+from stream.worker.intake import Intake, take_in
+from stream.worker.switches import SwitchRecord, switch_headers
+from tests.unit.worker.worker_builders import message, position, tick
+
+
+def switch(offset: int, version: int, *, app: str = "app", time_ms: int = 1_000) -> Message:
+    return message(offset, time_ms, None, headers=list(switch_headers(app, version)))
+
+
+def taken(*messages: Message, version: int = 1) -> Intake:
+    return take_in(messages, position(catalog_version=version), app="app", grace_ms=0, now_ms=10_000_000)
+
+
+def test_a_batch_ends_before_a_switch_to_a_newer_version() -> None:
+    intake = taken(message(4), tick(5, 2_000), switch(6, 2, time_ms=3_000), message(7))
+    assert intake.records.offsets.tolist() == [4]
+    assert (len(intake.messages), intake.switch) == (2, SwitchRecord(2, 6, 3_000))
+    assert intake.progress(position(), 1).next_offset == 6
+
+
+def test_a_switch_that_comes_first_is_all_that_is_taken() -> None:
+    intake = taken(switch(6, 2), message(7))
+    assert (len(intake.messages), len(intake.records)) == (0, 0)
+    assert intake.switch == SwitchRecord(2, 6, 1_000)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_switch_that_is_not_newer_is_passed_over_like_a_tick(version: int) -> None:
+    intake = taken(message(4), switch(5, version, time_ms=9_000), message(6), version=3)
+    assert (intake.records.offsets.tolist(), intake.switch) == ([4, 6], None)
+    assert intake.records.watermark_ms.tolist() == [1_000, 9_000]
+
+
+def test_a_switch_of_another_app_on_the_same_events_is_passed_over() -> None:
+    intake = taken(switch(4, 2, app="other"), message(5))
+    assert (intake.records.offsets.tolist(), intake.switch) == ([5], None)
+
+
+def test_of_two_switches_the_first_ends_the_batch() -> None:
+    intake = taken(message(1), switch(2, 2), switch(3, 3))
+    assert intake.switch == SwitchRecord(2, 2, 1_000)
+
+
+def test_an_event_with_the_headers_of_a_switch_is_an_event() -> None:
+    event = message(4, headers=list(switch_headers("app", 2)))
+    assert taken(event).records.offsets.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"tagstream-app": b"app", "tagstream-kind": b"model", "tagstream-version": b"2"},
+        {"tagstream-app": b"app", "tagstream-kind": b"catalog"},
+        {"tagstream-app": b"app", "tagstream-kind": b"catalog", "tagstream-version": b"x"},
+    ],
+)
+def test_a_switch_of_a_kind_that_is_not_known_stops_the_partition(headers: dict[str, str | bytes | None]) -> None:
+    record = message(7, value=None, headers=[("tagstream", b"switch"), *headers.items()])
+    with pytest.raises(PauseError, match=r"offset 7.*'switch'.*upgrade this worker"):
+        taken(record)
