@@ -42,7 +42,19 @@ from rules.verdicts import always_flaw, never_flaw
 if TYPE_CHECKING:
     from rules.catalog import Catalog, Segment, Tier
 
-__all__ = ["lint"]
+__all__ = ["LINT_CODES", "lint"]
+
+LINT_CODES = frozenset(
+    {
+        ProblemCode.ALWAYS_HOLDS,
+        ProblemCode.LEVEL_COVERED,
+        ProblemCode.NEVER_ENTERED,
+        ProblemCode.NEVER_HOLDS,
+        ProblemCode.NEVER_LEAVES,
+        ProblemCode.UNCHANGEABLE,
+    }
+)
+"""The errors that are found here: what has one of them can be evaluated, but cannot be meant."""
 
 MAX_PAIRS = 24
 """Operands of one `and` that are looked at in pairs, to say which two exclude each other."""

@@ -51,9 +51,9 @@ def replay(
     compressed. Files appear when everything went well; what goes to standard output goes as it comes. Without
     --changes and --profiles a summary is printed.
     """
-    from rules.catalog import load_catalog
     from stream.clock import SystemClock
     from stream.commands.patience import compiling
+    from stream.commands.trial_catalog import load_for_trial
     from stream.replay import Replay
     from stream.settings import load_settings
     from stream.warm import warm_up
@@ -65,7 +65,7 @@ def replay(
     if as_json and to_stdout:
         raise typer.BadParameter(f"the summary would mix with {to_stdout[0]} on standard output", param_hint="--json")
     settings = load_settings()
-    loaded = load_catalog(catalog)
+    loaded = load_for_trial(catalog)
     until_ms = None if until is None else moment_ms(until)
     size = total_bytes(files)
     refuse_clashes(outputs, [*files, catalog] if Path(catalog).exists() else files)

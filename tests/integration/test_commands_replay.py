@@ -315,3 +315,13 @@ def test_what_is_piped_in_is_answered_before_the_pipe_ends(shop: Path) -> None:
         ("2026-03-01T00:00:00.000Z", "ann", "entered", "buyers", "event"),
         ("2026-03-01T00:00:00.000Z", "ann", "entered", "spenders", "event"),
     ]
+
+
+def test_a_catalog_that_check_refuses_as_not_meant_can_be_tried_out(shop: Path) -> None:
+    (shop / "odd.yaml").write_text('catalog: odd\nversion: 1\nsegments:\n  everyone: {when: "count() >= 0"}\n')
+    assert run("check", "odd.yaml", folder=shop).returncode == 2
+    tried = run("replay", "events.jsonl", "--catalog", "odd.yaml", "--changes", "-", folder=shop)
+    assert tried.returncode == 0
+    assert [change[3] for change in told(tried.stdout)] == ["everyone", "everyone"]
+    assert b"odd.yaml:4:21: error[always_holds]" in tried.stderr
+    assert b"`tagstream apply` would refuse it" in tried.stderr
