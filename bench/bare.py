@@ -80,7 +80,9 @@ def main(folder: Path) -> None:
 
 
 def _run(work: BareWork, settings: Settings, clients: _Clients) -> None:
-    event = event_type(fields_of("Properties", work.properties, None), fields_of("Traits", work.traits, msgspec.UNSET))
+    properties = fields_of("Properties", work.properties, [None] * len(work.properties))
+    traits = fields_of("Traits", work.traits, [msgspec.UNSET] * len(work.traits))
+    event = event_type(properties, traits)
     decode: Any = msgspec.json.Decoder(event).decode
     done = sent = 0
     while done < work.events:

@@ -201,7 +201,7 @@ class CallReader:
             self._flaw(ProblemCode.BAD_ARGUMENT, message, self._span_of(argument), '""', f"the name of the {place}")
             return None
         if (strange := mixed_letter(value)) is not None:
-            message = f"{what} mixes alphabets: {describe_letter(strange)}"
+            message = f"{what} may not be what it looks like: {describe_letter(strange)}"
             span, found = self._span_of(argument), clip(value)
             self._flaws.append(Flaw(ProblemCode.LOOK_ALIKE, message, span, found, severity="warning"))
         return value

@@ -7,7 +7,7 @@
 5. The examples are read (`rules.examples`).
 
 Only then, if anything was found, all of it is raised at once. Where nothing was, the conditions are looked at for what
-they can come to (`rules.lint`).
+they can come to (`rules.checking.lint`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rules.checking.lint import lint
 from rules.define import Definitions, define
 from rules.document import MAX_ERRORS, AbandonedError, Document, Mapping, read_document
 from rules.errors import CatalogError, CatalogProblem, ProblemCode, clip
 from rules.examples import Example, Known, read_examples
 from rules.keys import REPEATED
-from rules.lint import lint
 from rules.nodes import Kind, Node
 from rules.packs import pack_names, pack_text
 from rules.schema import CatalogDocument, TitleDocument

@@ -19,8 +19,8 @@ HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
-REACH_MS = 30 * HOUR_MS
-"""Further than any zone's clock has ever been from UTC (a little over 15 h), and any jump of one (24 h) beyond that."""
+REACH_MS = 16 * HOUR_MS
+"""Further than any zone's clock has been from UTC since 1970 (14 h), so a day has begun so long after midnight UTC."""
 STEP_MS = 15 * MINUTE_MS
 """No zone has changed its clock twice within so short a time."""
 

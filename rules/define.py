@@ -287,7 +287,7 @@ class _Definer:
         return BROKEN if self._comes_to_too_much(expression, resolved.tag) else resolved.tag
 
     def _comes_to_too_much(self, expression: _Expression, tag: ResolvedTag) -> bool:
-        """Whether a condition's formula is out of all proportion: `has` of conditions inside one another may do that."""
+        """Whether a formula is out of all proportion: `has` of conditions inside one another may do that."""
         if tag.node is None or tag.kind is not Kind.BOOLEAN:
             return False
         self._roots.append(tag.node)

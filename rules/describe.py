@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from rules.catalog import Catalog, Goal, Segment, Tier
+from rules.checking.satisfy import Reasoner
 from rules.describe_conditions import Effect, Names, describe_condition, effect_of
 from rules.nodes import Aggregate, Days, Kind, Node, Trait, children
-from rules.satisfy import Reasoner
 from rules.text import duration_text, expression_text, tag_texts
 
 __all__ = ["Change", "Difference", "describe"]

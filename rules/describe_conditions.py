@@ -1,7 +1,7 @@
 """How a condition differs from what it was: thresholds that moved, parts that came and went, and for whom it holds now.
 
 Which way it moved is proved, not guessed from the text: the old condition without the new one is impossible, or the
-new one without the old one (`rules.satisfy`).
+new one without the old one (`rules.checking.satisfy`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rules.checking.satisfy import Reasoner
 from rules.nodes import (
     Among,
     And,
@@ -23,7 +24,6 @@ from rules.nodes import (
     Or,
     TextValue,
 )
-from rules.satisfy import Reasoner
 from rules.text import expression_text
 
 __all__ = ["Effect", "Names", "describe_condition", "effect_of"]

@@ -25,9 +25,12 @@ def latin_of(text: str) -> str | None:
 
 
 def mixed_letter(text: str) -> str | None:
-    """The first letter that only looks Latin, in a word that has Latin letters too; None where there is none."""
+    """A character that nobody sees, or a letter that only looks Latin in a word of Latin letters; None: neither."""
     if text.isascii():
         return None
+    unseen = next((letter for letter in text if unicodedata.category(letter) == "Cf"), None)
+    if unseen is not None:
+        return unseen
     words: list[str] = _WORD.findall(text)
     for word in words:
         if any("A" <= letter <= "z" and letter.isalpha() for letter in word):
@@ -41,4 +44,6 @@ def describe_letter(letter: str) -> str:
     """What a letter is, such as `"а" is CYRILLIC SMALL LETTER A and only looks like "a"`."""
     plain = latin_of(letter)
     name = unicodedata.name(letter, f"U+{ord(letter):04X}")
+    if unicodedata.category(letter) == "Cf":
+        return f"U+{ord(letter):04X} is {name} and cannot be seen"
     return f'"{letter}" is {name}' + ("" if plain is None else f' and only looks like "{plain}"')

@@ -19,7 +19,7 @@ from rules.keys import REPEATED, correct_keys
 from rules.place import REFUSED
 from rules.scalars import ScalarError, value_of
 from rules.scan import MAX_NUMBER
-from rules.schema import NAME, SegmentDocument
+from rules.schema import MAX_TITLE_CHARACTERS, NAME, SegmentDocument
 from rules.suggest import Suggester
 
 __all__ = ["UNUSED", "USE_KEYS", "Templates", "Use", "fill_templates"]
@@ -284,5 +284,9 @@ def _with_texts(title: Value, texts: dict[str, str]) -> Value:
         return Mapping(title.start, title.keys, {name: _with_texts(text, texts) for name, text in title.values.items()})
     if not isinstance(title, Scalar) or title.style == REFUSED:
         return title
-    text = _PARAMETER_IN_TITLE.sub(lambda match: texts.get(match[1], match[0]), title.text)
+    if len(title.text) > MAX_TITLE_CHARACTERS:
+        return title  # too long before anything is put into it: refused as it is
+    # A value that is cut here makes the title too long as surely as the whole one would.
+    cut = {name: value[: MAX_TITLE_CHARACTERS + 1] for name, value in texts.items()}
+    text = _PARAMETER_IN_TITLE.sub(lambda match: cut.get(match[1], match[0]), title.text)
     return Scalar(text, title.start, title.style or '"')

@@ -40,6 +40,7 @@ log = logging.getLogger("tagstream.catalogs")
 _CALL_S: Final = 5.0
 _SILENCE_S: Final = 15.0
 _FOLLOW_S: Final = 0.2
+_READ_S: Final = 0.01  # the embedded broker waits it out, even where there is something
 _AGAIN_S: Final = 1.0
 _BATCH: Final = 100
 _MESSAGE_BYTES: Final = 4_194_304
@@ -149,10 +150,10 @@ def read_catalogs(settings: Settings, addresses: Addresses) -> AppliedCatalogs:
     """
     catalogs = AppliedCatalogs(settings.catalog_topic)
     clock = SystemClock()
-    with _Reading(settings, addresses) as reading:
+    with _Reading(settings, addresses, fetch_wait_s=_READ_S) as reading:
         heard_s = clock.monotonic_s()
         while not reading.at_end:
-            for message in reading.messages(_FOLLOW_S):
+            for message in reading.messages(_READ_S):
                 heard_s = clock.monotonic_s()
                 catalogs.add(message)
             if clock.monotonic_s() - heard_s > _SILENCE_S:
@@ -245,7 +246,7 @@ class CatalogFollower:
                 self._end.wait(_AGAIN_S)
 
     def _follow(self) -> None:
-        with _Reading(self._settings, self._addresses) as reading:
+        with _Reading(self._settings, self._addresses, fetch_wait_s=_FOLLOW_S) as reading:
             while not self._end.is_set():
                 for message in reading.messages(_FOLLOW_S):
                     self.catalogs.add(message)
@@ -256,7 +257,7 @@ class CatalogFollower:
 class _Reading:
     """A consumer of the topic from its start, in no group. A context manager."""
 
-    def __init__(self, settings: Settings, addresses: Addresses) -> None:
+    def __init__(self, settings: Settings, addresses: Addresses, *, fetch_wait_s: float) -> None:
         self._topic = settings.catalog_topic
         self._brokers = addresses.kafka
         self._consumer: Any = Consumer(
@@ -267,7 +268,7 @@ class _Reading:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_uncommitted" if addresses.embedded else "read_committed",
-                "fetch.wait.max.ms": int(_FOLLOW_S * 1000),
+                "fetch.wait.max.ms": int(fetch_wait_s * 1000),
                 "error_cb": _log_error,
             }
         )

@@ -35,6 +35,10 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# scikit-learn, which River imports where it is installed, sets these at its import; no test then seems to have.
+os.environ.setdefault("KMP_DUPLICATE_LIB_OK", "True")
+os.environ.setdefault("KMP_INIT_AT_FORK", "FALSE")
+
 LEAK_WAIT_S = 5.0
 _OTHERS_THREADS = ("pytest_timeout",)
 _session_kafkas: list[ApacheKafka] = []

@@ -9,8 +9,8 @@ from stream.commands.output import colour, moment, span, value_text
 
 if TYPE_CHECKING:
     from rules.explain import Explained, Explanation, Seen
-    from rules.explain_flips import Flip
-    from rules.explain_prospect import Happening
+    from rules.explain.flips import Flip
+    from rules.explain.prospect import Happening
 
 __all__ = ["explanation_lines", "explanation_report", "tree_lines", "tree_report"]
 
@@ -27,7 +27,7 @@ _CAUSES = {
 
 def explanation_lines(user: str, found: Explanation) -> Iterator[str]:
     """The explanation for people; times in the catalog's time zone and in UTC."""
-    from rules.explain_words import moment_text
+    from rules.explain.words import moment_text
 
     name = f"{found.name} ({found.title})" if found.title != found.name else found.name
     if found.is_tier:
@@ -58,7 +58,7 @@ def explanation_lines(user: str, found: Explanation) -> Iterator[str]:
 
 
 def _warm(from_ms: int, timezone: str) -> str:
-    from rules.explain_words import moment_text
+    from rules.explain.words import moment_text
     from stream.engine.result import NEVER_MS
 
     return (
@@ -96,7 +96,7 @@ def tree_lines(node: Explained, timezone: str, depth: int) -> Iterator[str]:
 
 
 def _seen_line(seen: Seen, timezone: str) -> str:
-    from rules.explain_words import moment_text
+    from rules.explain.words import moment_text
 
     name = seen.text if seen.name is None else f"{seen.name} = {seen.text}"
     line = f"{name}: {_value(seen)}"

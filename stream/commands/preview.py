@@ -49,20 +49,16 @@ def preview(
     against a file, both catalogs are replayed. Nothing is written anywhere.
     """
     from rules.catalog import load_catalog
-    from stream.clock import SystemClock
     from stream.settings import load_settings
 
     new = load_catalog(catalog)
     settings = load_settings()
-    clock = SystemClock()
-    start_s = clock.monotonic_s()
     if LIVE in against:
         if len(against) > 1 or old is not None or until is not None:
             raise typer.BadParameter("live stands alone, without files, --from and --until", param_hint="--against")
         summary = _live(settings, new)
     else:
         summary = _files(settings, new, against, old, until)
-    summary["seconds"] = round(clock.monotonic_s() - start_s, 3)
     if as_json:
         print_json(summary)
     else:
@@ -93,10 +89,13 @@ def _live(settings: Settings, new: Catalog) -> dict[str, object]:
         tally = Tally(new, running)
         with compiling():
             warm_up()
+        clock = SystemClock()
+        start_s = clock.monotonic_s()
         with _progress("preview") as advance:
-            preview_live(reader, candidate, tally, SystemClock(), app=settings.app, progress=advance)
+            preview_live(reader, candidate, tally, clock, app=settings.app, progress=advance)
     summary = _summary(new, running, tally, LIVE)
     summary["starting_from_nothing"] = fresh_expressions(new, running)
+    summary["seconds"] = round(clock.monotonic_s() - start_s, 3)
     return summary
 
 
@@ -130,6 +129,8 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
     tally = Tally(new, before)
     with compiling():
         warm_up()
+    clock = SystemClock()
+    start_s = clock.monotonic_s()
     with _progress("preview") as advance:
         done = 0
 
@@ -153,6 +154,7 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
     summary["until"] = None if end_ms is None else moment(end_ms)
     summary["events"] = runs[0].records
     summary["accepted"] = runs[0].accepted
+    summary["seconds"] = round(clock.monotonic_s() - start_s, 3)
     return summary
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from stream.commands.options import AsJson
 from stream.commands.output import counted, moment, print_json, print_line, print_table
 from stream.commands.standings import catalog_text, pauses, print_pauses, progress_text, watermark_text
@@ -22,8 +20,8 @@ __all__ = ["status"]
 def status(as_json: AsJson = False) -> None:
     """Where everything stands: the catalogs that were applied and the one that runs, workers, partitions.
 
-    For each partition: who has it, its position, how far behind it is, how far time has passed, and how far it is with a
-    switch of the catalog; where it is paused, why, and what to do.
+    For each partition: who has it, its position, how far behind it is, how far time has passed, and how far it is with
+    a switch of the catalog; where it is paused, why, and what to do.
     """
     from stream.catalogs import read_catalogs
     from stream.commands.log_reader import open_log
@@ -100,6 +98,8 @@ def _report(settings: Settings, applied: AppliedCatalogs, overview: Overview, en
 
 
 def _partition(standing: PartitionStanding, end: int) -> dict[str, Any]:
+    import msgspec
+
     position = standing.position
     switch = None if position is None else position.switch
     return {

@@ -124,6 +124,6 @@ def _print_failure(failure: Failure, catalog: Catalog) -> None:
 
 
 def _shown(value: object) -> str:
-    from rules.explain_words import value_text
+    from rules.explain.words import value_text
 
     return value if value in ("in", "not in") and isinstance(value, str) else value_text(value)

@@ -18,8 +18,8 @@ def load_for_trial(source: str) -> Catalog:
     Raises CatalogError for everything else that is wrong with it.
     """
     from rules.catalog import load_catalog
+    from rules.checking.lint import LINT_CODES
     from rules.errors import CatalogError
-    from rules.lint import LINT_CODES
 
     try:
         return load_catalog(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rules.tables import CAUSE_EVENT, FLAG, MISSING, TEXT
 from stream.engine import fields, slots
-from stream.engine.jit import inner
+from stream.engine.jit import inlined, inner
 from stream.engine.match import mark_aggregate, mark_comparison, mark_unit, run, set_next, settle_fact, unit_blocks
 from stream.engine.packed import PackedTables, entry, size, span
 from stream.engine.places import current
@@ -22,7 +22,7 @@ def room(tables: PackedTables, out: Transitions) -> bool:
     return bool(len(out.cells) - out.written[0] >= size(tables, fields.UNIT_KEY))
 
 
-@inner
+@inlined
 def evaluate(
     tables: PackedTables,
     state: State,

@@ -17,7 +17,7 @@ import numba
 
 from rules import tables
 
-__all__ = ["inner", "jit", "plain"]
+__all__ = ["inlined", "inner", "jit", "kernel", "plain"]
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -47,23 +47,28 @@ _CACHED = _set_up_cache()
 
 
 def jit(function: Function) -> Function:
-    """Compile a kernel function: no Python objects, no fastmath, division by zero as in IEEE 754."""
-    return _compiled(function, called_from_python=True)
+    """Compile a function for arrays: no Python objects, no fastmath, division by zero as in IEEE 754."""
+    return _compiled(function)
+
+
+def kernel(function: Function) -> Function:
+    """`jit` for a function that makes no array: those it is given are not counted, which costs more than using them."""
+    return _compiled(function, _nrt=False)
 
 
 def inner(function: Function) -> Function:
-    """`jit` for a function that only other kernel functions call: a quarter less to compile."""
-    return _compiled(function, called_from_python=False)
+    """`kernel` for a function that only other kernel functions call: a quarter less to compile."""
+    return _compiled(function, _nrt=False, no_cpython_wrapper=True)
 
 
-def _compiled(function: Function, *, called_from_python: bool) -> Function:
-    options: dict[str, Any] = {
-        "cache": _CACHED,
-        "error_model": "numpy",
-        "boundscheck": False,
-        "no_cpython_wrapper": not called_from_python,
-    }
-    return cast("Function", numba.njit(**options)(function))
+def inlined(function: Function) -> Function:
+    """`inner` for a function that becomes part of its callers: a call hands over some hundred words of arrays."""
+    return _compiled(function, _nrt=False, no_cpython_wrapper=True, forceinline=True)
+
+
+def _compiled(function: Function, **options: bool) -> Function:
+    whole: dict[str, Any] = {"cache": _CACHED, "error_model": "numpy", "boundscheck": False, **options}
+    return cast("Function", numba.njit(**whole)(function))
 
 
 @inner

@@ -39,7 +39,7 @@ from rules.tables import (
 from stream.engine import fields, slots
 from stream.engine.decode import ABSENT, Columns
 from stream.engine.diff import conclude, mark_due, room
-from stream.engine.jit import inner, jit, plain
+from stream.engine.jit import inlined, inner, kernel, plain
 from stream.engine.match import mark_aggregate, mark_aggregates, mark_conditions, settle_fact, value_test
 from stream.engine.packed import PackedTables, entry, number, span
 from stream.engine.sets import add_to_set, identity_of
@@ -138,7 +138,7 @@ def carries_too_far(
     return False
 
 
-@inner
+@inlined
 def too_large(
     tables: PackedTables,
     state: State,
@@ -166,7 +166,7 @@ def too_large(
     return False
 
 
-@inner
+@inlined
 def count_event(
     tables: PackedTables,
     state: State,
@@ -307,7 +307,7 @@ def take_facts(
                 settle_fact(tables, state, scratch, texts, row, fact)
 
 
-@jit
+@kernel
 def process_events(
     tables: PackedTables,
     state: State,
@@ -384,7 +384,7 @@ def process_events(
     return end
 
 
-@jit
+@kernel
 def process_due(
     tables: PackedTables,
     state: State,

@@ -30,7 +30,7 @@ from rules.tables import (
     UInt8,
 )
 from stream.engine import fields, slots
-from stream.engine.jit import inner
+from stream.engine.jit import inlined, inner
 from stream.engine.packed import PackedTables, entry, number, size, span
 from stream.engine.state import BLOCK, NO_TIME, Scratch, State
 from stream.engine.strings import DAY, Texts
@@ -139,7 +139,7 @@ def mark_comparison(tables: PackedTables, scratch: Scratch, comparison: int) -> 
         scratch.pending[0] += 1
 
 
-@inner
+@inlined
 def mark_aggregate(tables: PackedTables, scratch: Scratch, aggregate: int) -> None:
     """Have an aggregate looked at by the next `settle`; each is marked once at most."""
     scratch.pending[2 + size(tables, fields.COMPARISON_KIND) + scratch.pending[1]] = aggregate
@@ -162,7 +162,7 @@ def mark_conditions(tables: PackedTables, scratch: Scratch) -> None:
         mark_comparison(tables, scratch, comparison)
 
 
-@inner
+@inlined
 def set_next(tables: PackedTables, state: State, scratch: Scratch, row: int, index: int, due: int) -> None:
     """Set a next moment; the least of its block is found anew by `next_due`."""
     if state.cells[row, state.at[slots.NEXT] + index] != due:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rules.tables import DAYS_SINCE, NEWEST, OLDEST, PLACE
 from stream.engine import fields, slots
 from stream.engine.days import days_value, next_days_change
-from stream.engine.jit import inner
+from stream.engine.jit import inlined, inner
 from stream.engine.match import mark_comparison, set_leaf, set_next
 from stream.engine.packed import PackedTables, entry, span
 from stream.engine.result import NEVER_MS
@@ -72,7 +72,7 @@ def next_place_change(tables: PackedTables, state: State, row: int, aggregate: i
     return NEVER_MS
 
 
-@inner
+@inlined
 def settle_aggregate(
     tables: PackedTables, state: State, scratch: Scratch, row: int, aggregate: int, moment: int, stamp: int
 ) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from rules.tables import FACT_HOUR, FACT_TOP
 from stream.engine import fields, slots
 from stream.engine.diff import next_due, set_stay_end, take_membership
-from stream.engine.jit import inner, jit, plain
+from stream.engine.jit import inner, kernel, plain
 from stream.engine.match import mark_aggregates, mark_conditions, run, settle_fact, unit_blocks
 from stream.engine.packed import PackedTables, entry, size
 from stream.engine.settle import settle
@@ -18,7 +18,7 @@ from stream.engine.weights import find_top, take_hour, take_winner
 __all__ = ["restore_rows"]
 
 
-@jit
+@kernel
 def restore_rows(tables: PackedTables, state: State, scratch: Scratch, texts: Texts, rows: np.ndarray) -> None:
     """Rebuild from what stored rows hold what follows from it: winners, places, leaves, next moments, due times.
 

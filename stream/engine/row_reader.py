@@ -8,7 +8,7 @@ import numpy as np
 
 from rules.tables import DAY_HOURS, DISTINCT_VALUES, FLAG, MISSING, NUMBER, TEXT, TOP_VALUES, Int64, UInt8
 from stream.engine import fields, slots
-from stream.engine.jit import inner, jit
+from stream.engine.jit import inner, kernel
 from stream.engine.packed import PackedTables, entry, size
 from stream.engine.row_bytes import get, get_varint
 from stream.engine.rows import RING, SET, VALUE
@@ -51,7 +51,7 @@ def find(tables: PackedTables, order: Int64, field: int, key: int, hint: int) ->
     return int(order[low]) if low < count and entry(tables, field, order[low]) == key else -1
 
 
-@jit
+@kernel
 def read_row(
     tables: PackedTables, order: KeyOrder, state: State, row: int, data: UInt8, found: Int64, filling: bool
 ) -> int:

@@ -46,7 +46,7 @@ from rules.tables import (
     UInt8,
 )
 from stream.engine import fields, slots
-from stream.engine.jit import inner, jit
+from stream.engine.jit import inner, kernel
 from stream.engine.packed import PackedTables, entry, size
 from stream.engine.row_bytes import put, put_varint
 from stream.engine.state import BUCKETS, DUPLICATE_WITHIN_MS, KEPT_IDS, NO_TIME, State
@@ -148,7 +148,7 @@ def row_bound(tables: Tables) -> int:
     )
 
 
-@jit
+@kernel
 def encode_rows(
     tables: PackedTables,
     state: State,
@@ -285,7 +285,8 @@ def put_content(texts: Texts, kind: int, bits: int, text: int, buffer: UInt8, at
         first = texts.numbers[text, START]
         length = texts.numbers[text + 1, START] - first
         at = put(buffer, at, length, 2)
-        buffer[at : at + length] = texts.data[first : first + length]
+        for index in range(length):
+            buffer[at + index] = texts.data[first + index]
         at += length
     return at
 

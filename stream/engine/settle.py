@@ -26,7 +26,7 @@ from rules.tables import (
 )
 from stream.engine import fields, slots
 from stream.engine.dates import day_begin_ms, local_day
-from stream.engine.jit import inner
+from stream.engine.jit import inlined, inner
 from stream.engine.match import compare, set_leaf, set_next, unit_blocks
 from stream.engine.packed import PackedTables, entry, number, size, span
 from stream.engine.places import current, settle_aggregate
@@ -40,7 +40,7 @@ __all__ = ["settle"]
 UNITS = 1e6
 
 
-@inner
+@inlined
 def settle(tables: PackedTables, state: State, scratch: Scratch, row: int, moment: int, stamp: int) -> None:
     """Look at every marked aggregate and comparison: set the leaves of each and its next moment.
 

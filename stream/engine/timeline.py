@@ -6,7 +6,7 @@ from rules.tables import DAYS_SINCE, NO_VALUE, Int64
 from stream.engine import fields, slots
 from stream.engine.dates import day_begin_ms, local_day
 from stream.engine.days import days_value
-from stream.engine.jit import inner, jit, plain
+from stream.engine.jit import inner, kernel, plain
 from stream.engine.packed import PackedTables, entry, size
 from stream.engine.sets import first_entry, leaving_of_entry
 from stream.engine.state import BUCKETS, NO_TIME, State
@@ -43,7 +43,7 @@ def value_at(tables: PackedTables, state: State, row: int, aggregate: int, momen
     return value
 
 
-@jit
+@kernel
 def advance_row(tables: PackedTables, state: State, row: int, moment: int, value: Int64) -> None:
     """Write into `value` `(A,)` what the row's aggregates amount to at a moment not before its newest.
 
@@ -53,7 +53,7 @@ def advance_row(tables: PackedTables, state: State, row: int, moment: int, value
         value[aggregate] = value_at(tables, state, row, aggregate, moment)
 
 
-@jit
+@kernel
 def timeline(
     tables: PackedTables, state: State, row: int, aggregate: int, at_ms: int, moments: Int64, values: Int64
 ) -> int:

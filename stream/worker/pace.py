@@ -9,8 +9,8 @@ __all__ = ["Pace"]
 
 _BUSY_S: Final = 0.025
 _IDLE_S: Final = 0.1
-_REST: Final = 1.0
-"""While events come, background work rests as long as it took: it takes half of the time at most."""
+_REST: Final = 0.5
+"""While events come, background work rests half as long as it took: an event waits for one piece at most."""
 _NOTHING_REST_S: Final = 0.02
 _SMALLEST: Final = 256
 """Committing and publishing a step takes 5 ms (a transaction 20) however few users it has; these take about as long."""

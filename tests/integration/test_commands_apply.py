@@ -106,7 +106,7 @@ def test_what_cannot_be_applied_is_refused_with_exit_code_2_and_nothing_changed(
     assert (done.returncode, done.stdout) == (2, b"")
     assert sentence in done.stderr.decode()
     assert read_catalogs(settings, stack.addresses).versions == [1]
-    marks = [dict(message.headers() or []).get("tagstream") for message in market.log()]  # type: ignore[arg-type]
+    marks = [dict(message.headers() or []).get("tagstream") for message in market.log()]
     assert b"switch" not in marks
 
 

@@ -209,6 +209,7 @@ def test_topics_are_there_and_create_touches_nothing(folder: Path, events: None)
         ("tagstream.events", 4),
         ("tagstream.segment-changes", 4),
         ("tagstream.events.dlq", 4),
+        ("tagstream.catalog", 1),
     ]
     assert (made.returncode, made.stdout) == (0, b"")
 
@@ -220,13 +221,15 @@ def test_create_makes_the_topics_of_another_app(folder: Path, events: None) -> N
     assert (missing.returncode, b"tagstream topics create" in missing.stdout) == (1, True)
     assert made.stdout.decode().split() == [
         "created", "other.events", "created", "other.segment-changes", "created", "other.events.dlq",
+        "created", "other.catalog",
     ]  # fmt: skip
 
 
 def test_doctor_finds_everything_right(folder: Path, events: None) -> None:
     report = json.loads(run_here("doctor", "--json", folder=folder).stdout)
     named = {(check["name"], check["status"]) for check in report["checks"] if check["name"] != "versions"}
-    assert named == {("servers", "ok"), ("Kafka", "ok"), ("topics", "ok"), ("Redis", "ok")}
+    parts = ("servers", "Kafka", "topics", "Redis", "catalog", "workers")
+    assert named == {(part, "ok") for part in parts}
     origins = {each["setting"]: each["origin"] for each in report["settings"]}
     assert (origins["TAGSTREAM_RUNTIME_DIR"], origins["TAGSTREAM_GRACE"]) == ("environment", "default")
 

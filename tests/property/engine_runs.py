@@ -193,7 +193,7 @@ def check_state(run: EngineRun, reference: Reference, at_ms: int) -> None:
         assert (actual.segments, actual.since_ms) == (expected.segments, expected.since_ms)
         assert actual.levels == expected.levels
         assert row_members(run.rows[actual.user], list(run.catalog.segments)) == expected.since_ms
-        next_flip_ms = reference.next_flip_ms(actual.user, at_ms + 400 * DAY_MS)
+        next_flip_ms = reference.next_flip_ms(actual.user, at_ms + 30 * DAY_MS)
         assert next_flip_ms is None or actual.due_ms <= next_flip_ms
         sizes.update(expected.segments)
         sizes.update(f"{tier}={level}" for tier, level in expected.levels.items())

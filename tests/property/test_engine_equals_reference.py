@@ -30,7 +30,6 @@ def _last_ms(fed: list[Fed | int]) -> int:
     return max(watermarks)
 
 
-@share(1.2)
 @given(st.data())
 def test_a_file_replayed_in_batches_of_any_size_equals_the_reference_in_every_line(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())
@@ -61,7 +60,6 @@ def test_a_file_replayed_in_batches_of_any_size_equals_the_reference_in_every_li
     ]
 
 
-@share(1.2)
 @given(st.data())
 def test_a_live_log_cut_evicted_and_looked_at_anyhow_equals_the_reference_for_every_user(data: st.DataObject) -> None:
     text = data.draw(catalog_texts())

@@ -9,12 +9,11 @@ from tests.property.engine_runs import EngineRun, check_state
 from tests.property.random_catalogs import drafts, parsed, successors
 from tests.property.random_logs import DAY_MS, Fed, Switch
 from tests.property.random_switches import last_ms, switched_logs
-from tests.property.reference_runs import by_user, run_reference, share
+from tests.property.reference_runs import by_user, run_reference
 
 AFTERWARDS_MS = st.sampled_from((0, 1_000, 61_000, DAY_MS, 40 * DAY_MS))
 
 
-@share(1.2)
 @given(st.data())
 def test_a_switch_of_catalog_equals_the_reference_whatever_the_pace_of_the_walk(data: st.DataObject) -> None:
     chain = [data.draw(drafts())]

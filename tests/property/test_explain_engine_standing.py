@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rules.explain_prospect import Prospect
+from rules.explain.prospect import Prospect
 from rules.history import hash_of_user
 from rules.nodes import Aggregate
 from stream.replay import BEFORE_ALL_TIME_MS, Replay

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rules.catalog import Catalog
-from rules.explain_flips import Flip
-from rules.explain_prospect import Happening
-from rules.explain_words import moment_utc
+from rules.explain.flips import Flip
+from rules.explain.prospect import Happening
+from rules.explain.words import moment_utc
 from rules.history import hash_of_user
 from rules.interpret import History, Value, value_of, walk
 from rules.nodes import Aggregate, And, Has, Kind, Node, Property, Trait
@@ -129,6 +129,10 @@ class Life:
             else:
                 values[node] = _reading(node, history, moment_ms)
         return Standing(moment_ms, values, facts, units)
+
+    def aggregates(self) -> list[Aggregate]:
+        """All that the catalog computes from events."""
+        return [node for node in _read(self.catalog) if isinstance(node, Aggregate)]
 
     def _tell(self, at_ms: int, record: dict[str, object]) -> None:
         value = json.dumps({"userId": self.user, "timestamp": moment_utc(at_ms), **record}).encode()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.domains import (
+from rules.checking.domains import (
     ANYTHING,
     EVERY_NUMBER,
     FALSE,

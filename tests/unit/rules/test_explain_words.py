@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.catalog import parse_catalog
-from rules.explain_values import Source, evaluate
-from rules.explain_words import amount_text, count_text, joined, moment_text, moment_utc, span_text, value_text
+from rules.explain.values import Source, evaluate
+from rules.explain.words import amount_text, count_text, joined, moment_text, moment_utc, span_text, value_text
 from rules.history import Event
 from rules.interpret import PRESENT, History, Value, value_of
 from rules.nodes import Kind, Trait

@@ -204,6 +204,14 @@ def test_days_are_looked_at_when_a_day_begins_that_changes_a_comparison() -> Non
     ]
 
 
+@pytest.mark.parametrize("negated", [False, True])
+def test_days_among_others_are_looked_at_up_to_the_last_moment(negated: bool) -> None:
+    listed = Among(Days("days_until", BIRTHDAY, False), (NumberValue(1), NumberValue(3)), negated)
+    history = _born("1970-01-05")
+    for until_ms, days in ((4 * DAY_MS, [1, 2, 3, 4]), (4 * DAY_MS - 1, [1, 2, 3])):
+        assert list(looks_ms([listed], history, 0, until_ms)) == [day * DAY_MS for day in days]
+
+
 def test_each_of_several_reasons_to_look_has_its_moment() -> None:
     history = History([*_born("1970-01-03").events, _event(0)], 0)
     window = Aggregate("count", "A", last_ms=60_000)

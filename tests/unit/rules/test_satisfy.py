@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from rules.constraints import AllOf, AnyOf
+from rules.checking.constraints import AllOf, AnyOf
+from rules.checking.satisfy import WORK_OF_ALL, Reasoner
 from rules.nodes import Kind, Node
 from rules.parse import parse_expression
-from rules.satisfy import WORK_OF_ALL, Reasoner
 from rules.scope import Scope
 from rules.types import resolve
 

@@ -7,11 +7,11 @@ import random
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from rules.checking.satisfy import Reasoner
 from rules.history import Event
 from rules.interpret import History, value_of
 from rules.nodes import Kind, Node
 from rules.parse import parse_expression
-from rules.satisfy import Reasoner
 from rules.scope import Scope
 from rules.text import expression_text
 from rules.types import resolve

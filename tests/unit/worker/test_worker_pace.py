@@ -22,11 +22,11 @@ def test_without_live_events_pieces_may_take_longer() -> None:
     assert pace.size == 1_024
 
 
-def test_between_live_events_it_rests_as_long_as_it_worked_and_else_not_at_all() -> None:
+def test_between_live_events_it_rests_half_as_long_as_it_worked_and_else_not_at_all() -> None:
     pace = Pace()
     pace.done(10.0, 10.006, busy=True)
-    assert not pace.is_time(10.0115)
-    assert pace.is_time(10.0125)
+    assert not pace.is_time(10.0085)
+    assert pace.is_time(10.0095)
     pace.done(20.0, 20.006, busy=False)
     assert pace.is_time(20.006)
 

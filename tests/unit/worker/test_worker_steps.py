@@ -11,9 +11,10 @@ from stream.worker.errors import PauseError
 from stream.worker.intake import Intake, take_in
 from stream.worker.letters import Letters
 from stream.worker.outbox import Outgoing, decode_outbox, outgoing
-from stream.worker.partition import Attempt, Owned
+from stream.worker.partition import Owned
 from stream.worker.position import Committed, Position, decode_position
 from stream.worker.published import ReplayGuard
+from stream.worker.running import Attempt
 from stream.worker.steps import Step, build_step, net_members
 from tagstream.contracts.deadletters import MAX_ORIGINAL_BYTES, parse_dead_letter
 from tagstream.ids import dead_letter_id, forward_id

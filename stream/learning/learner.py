@@ -1,0 +1,112 @@
+"""The learner of one model: samples in, snapshots out, and a state that outlives the process. No I/O and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stream.learning.checks import check_snapshot
+from stream.learning.classifier import ClassifierLearner
+from stream.learning.clusters import ClusterLearner
+from stream.learning.declared import DeclaredModel
+from stream.learning.drift import Drift
+from stream.learning.errors import LearningError, Refusal
+from stream.learning.quantiles import QuantileLearner
+from stream.learning.samples import Sample
+
+__all__ = ["STATE_FORMAT", "Learner", "learner_of"]
+
+# Goes up with every change of what a state holds; an older state is not read, and learning starts from the snapshot.
+STATE_FORMAT = 1
+
+
+class Learner:
+    """One model that learns. Made by `learner_of`."""
+
+    def __init__(self, model: DeclaredModel, previous: Mapping[str, Any] | None) -> None:
+        self.model = model
+        self.passed_over = 0
+        self._kind: ClusterLearner | QuantileLearner | ClassifierLearner
+        if model.kind == "clusters":
+            self._kind = ClusterLearner(model, previous)
+        elif model.kind == "quantiles":
+            self._kind = QuantileLearner(model, previous)
+        else:
+            self._kind = ClassifierLearner(model, previous)
+
+    @property
+    def samples(self) -> int:
+        """How many samples it has learned from, ever."""
+        return self._kind.samples
+
+    @property
+    def version(self) -> int:
+        """The version of the last snapshot, 0 before the first."""
+        previous = self._kind.previous
+        return 0 if previous is None else int(previous["version"])
+
+    def adopt(self, snapshot: Mapping[str, Any]) -> None:
+        """Take a published snapshot for the last one: the next is numbered, matched and judged by it."""
+        self._kind.previous = snapshot
+
+    def learn(self, samples: Sequence[Sample]) -> None:
+        """Learn from samples in order. Those of another model, catalog version or width are only counted."""
+        model = self.model
+        fit = [
+            each
+            for each in samples
+            if each.model == model.name
+            and each.catalog == model.catalog
+            and each.catalog_version == model.catalog_version
+            and len(each.values) == len(model.features)
+        ]
+        self.passed_over += len(samples) - len(fit)
+        self._kind.learn(fit)
+
+    def snapshot(self, made_at_ms: int) -> dict[str, Any] | Refusal:
+        """The next snapshot, to be published; or why there is none. Taken as published by the next call."""
+        return self._kind.snapshot(made_at_ms)
+
+    def drifts(self) -> list[Drift]:
+        """The drifts found since this was last called."""
+        return self._kind.drifts()
+
+    def state(self) -> dict[str, Any]:
+        """What `learner_of` goes on from: plain data, for JSON."""
+        model = self.model
+        head = {"format": STATE_FORMAT, "model": model.name, "kind": model.kind, "algorithm": model.algorithm}
+        return head | {"features": list(model.features), "learned": self._kind.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> bool:
+        """Go on where `state` was taken; False if it is of another format, or of a model declared otherwise."""
+        model = self.model
+        expected = (STATE_FORMAT, model.name, model.kind, model.algorithm, list(model.features))
+        if tuple(state.get(key) for key in ("format", "model", "kind", "algorithm", "features")) != expected:
+            return False
+        try:
+            self._kind.restore(state["learned"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise LearningError(f"The state of model {model.name} does not hold together: {error!r}.") from None
+        return True
+
+
+def learner_of(
+    model: DeclaredModel, previous: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None
+) -> Learner:
+    """A learner that goes on from `state`, else from the last published snapshot, else from nothing.
+
+    A snapshot newer than the one the state was taken after takes that one's place. Raises LearningError if either is
+    not what it should be; a state of another format or of a model declared otherwise is passed over.
+    """
+    if previous is not None:
+        check_snapshot(previous)
+        if previous["model"] != model.name or previous["kind"] != model.kind:
+            raise LearningError(
+                f"The snapshot is of {previous['kind']} {previous['model']}, not of {model.kind} {model.name}."
+            )
+    learner = Learner(model, previous)
+    if state is None or not learner.restore(state):
+        return learner
+    if previous is not None and previous["version"] > learner.version:
+        learner.adopt(previous)
+    return learner
