@@ -109,7 +109,7 @@ def _print(source: str, catalog: Catalog, outcomes: list[Outcome]) -> None:
         word, style = ("ok", "green") if held == len(outcomes) else ("failed", "red")
         print_line(
             f"{colour(word, style)}  {source}: {catalog.name}, version {catalog.version}, "
-            f"{held} of {counted(len(outcomes), 'test')} hold"
+            f"{held} of {counted(len(outcomes), 'test')} {'holds' if len(outcomes) == 1 else 'hold'}"
         )
 
 

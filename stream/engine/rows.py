@@ -69,7 +69,12 @@ __all__ = [
 ]
 
 FORMAT = 2
+NO_VERSION = -1
+"""The catalog version of a row that was read under a newer one and not brought over: it is stale for all."""
+
 NOTHING, VALUE, RING, SET = range(4)
+"""Forms of an aggregate."""
+
 _HEADER = struct.Struct("<B6q")
 _COUNT = struct.Struct("<H")
 _SEGMENT = struct.Struct("<QBBq")
@@ -176,7 +181,7 @@ def encode_rows(
         at = put(buffer, at, state.cells[row, slots.INCARNATION], 8)
         at = put(buffer, at, state.cells[row, slots.VERSION], 8)
         at = put(buffer, at, state.cells[row, slots.ARMED], 8)
-        at = put(buffer, at, catalog_version, 8)
+        at = put(buffer, at, catalog_version if state.flags[row, slots.STALE] == 0 else NO_VERSION, 8)
         at = put_units(tables, state, row, buffer, at)
         count_at, count, at = at, 0, at + 2
         for aggregate in range(size(tables, fields.AGGREGATE_KIND)):

@@ -99,7 +99,10 @@ class Strings:
 
     def keep(self, used: Int64) -> Int32:
         """Forget all strings but the catalog's and those numbered in `used`; returns the new number of each old one."""
-        kept = [*range(self._pinned), *(number for number in np.unique(used).tolist() if number >= self._pinned)]
+        held = np.zeros(len(self._texts), np.bool_)
+        held[: self._pinned] = True
+        held[used] = True
+        kept = np.flatnonzero(held).tolist()
         renumbered = np.zeros(len(self._texts), np.int32)
         renumbered[kept] = np.arange(len(kept), dtype=np.int32)
         self._texts = [self._texts[number] for number in kept]

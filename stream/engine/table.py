@@ -26,6 +26,10 @@ LEAST_ROWS = 16_384
 _FREED_SHARE = 16
 """A full table drops a sixteenth of its rows at once, so that looking for the longest unused is rare."""
 
+_LEAST_STRINGS = 1 << 16
+_LOOKED_THROUGH_A_STRING = 16
+"""Strings are tidied once so many are new: at least so many, and one for so many cells that are to be gone through."""
+
 
 class Table:
     """Users and their rows. `archive`, where given, takes the rows that are dropped, and gives them back."""
@@ -34,6 +38,7 @@ class Table:
         tables = program.tables
         self.tables: PackedTables = pack(tables)
         self.strings = Strings(program.texts, program.predicates, dated=len(tables.day_start) > 0)
+        self._kept_strings = len(self.strings)
         self._catalog_version = program.catalog.version
         self._text_columns = sorted(program.text_columns)
         self._blank = blank_row(tables)
@@ -184,5 +189,6 @@ class Table:
     def tidy_strings(self) -> None:
         """Forget strings that no row holds any more, once there are many."""
         used = self.state.cells[: len(self.users), self._texts_at]
-        if len(self.strings) >= 2 * used.size + (1 << 16):
+        if len(self.strings) >= 2 * self._kept_strings + max(_LEAST_STRINGS, used.size // _LOOKED_THROUGH_A_STRING):
             used[:] = self.strings.keep(used.ravel())[used]
+            self._kept_strings = len(self.strings)

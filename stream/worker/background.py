@@ -31,6 +31,7 @@ class Background:
         self._source = source
         self._pace = Pace()
         self._heard_s: float | None = None
+        self._last = -1
 
     def heard(self, now_s: float) -> None:
         """Events have come."""
@@ -48,8 +49,7 @@ class Background:
         started_s = self._clock.monotonic_s()
         at_work = _at_work(owned)
         if at_work and (_crossing(at_work) or self._pace.is_time(started_s)):
-            size = max(self._pace.size // len(at_work), 1)
-            done = perform_round(lambda each, _: _step(each, size, published), at_work)
+            done = self._piece(at_work, perform_round, published)
             ended_s = self._clock.monotonic_s()
             if done:
                 is_live = self._heard_s is not None and ended_s - self._heard_s < _LIVE_S
@@ -58,6 +58,16 @@ class Background:
                 self._pace.nothing(ended_s)
         for each in owned:
             self._hold(each)
+
+    def _piece(self, at_work: Sequence[Owned], perform_round: PerformRound, published: Published) -> bool:
+        """A piece of one partition, which has the next turn; a step's cost is mostly its own. False: none has one."""
+        in_turn = sorted(at_work, key=lambda each: (each.partition <= self._last, each.partition))
+        in_turn.sort(key=lambda each: not _crossing([each]))
+        for each in in_turn:
+            if perform_round(lambda owned, _: _step(owned, self._pace.size, published), [each]):
+                self._last = each.partition
+                return True
+        return False
 
     def _hold(self, owned: Owned) -> None:
         """Fetch no more of a partition while much waits behind a switch record."""

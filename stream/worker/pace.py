@@ -21,7 +21,7 @@ _LARGEST: Final = 8_192
 class Pace:
     """Adapts the size of a piece to the time that pieces take. Times are monotonic seconds.
 
-    size: users or records of the next piece, over all partitions.  next_s: not before then.
+    size: users or records of the next piece.  next_s: not before then.
     """
 
     size: int = _SMALLEST

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stream.engine.decode import (
+    ABSENT,
     BOOLEAN,
     MISSING,
     NOT_COUNTED,
@@ -230,3 +231,41 @@ def test_a_catalog_that_reads_nothing_still_gets_every_event() -> None:
 
 def test_no_records_give_no_rows() -> None:
     assert decode().users == []
+
+
+TEXT_PLAN = DecodePlan(
+    {}, ("category", "brand", "plain"), {}, {"Shoes": 1}, ("city",), frozenset({0, 1}), frozenset({1})
+)
+
+
+def test_all_strings_of_text_columns_and_traits_are_handed_on_once_and_cut() -> None:
+    decoded = decode(
+        event(properties={"category": "Shoes", "brand": "Ünïcode", "plain": "Shoes"}),
+        event(properties={"category": "Ünïcode", "brand": "用" * 300, "plain": "other"}),
+        event(properties={"category": "用" * 85, "brand": 1.5}, traits={"city": "Shoes"}, type="identify"),
+        plan=TEXT_PLAN,
+    )
+    texts, columns = decoded.texts, decoded.columns
+    assert sorted(texts) == ["Shoes", "Ünïcode", "用" * 85]
+    there = [[texts[place] for place in columns.property_text[row, :2]] for row in (0, 1)]
+    assert there == [["Shoes", "Ünïcode"], ["Ünïcode", "用" * 85]]
+    assert texts[columns.property_text[2, 0]] == "用" * 85
+    assert texts[columns.trait_text[0]] == "Shoes"
+    assert columns.property_text[:, 2].tolist() == [1, 0, 0]
+
+
+def test_in_null_columns_a_null_is_told_from_nothing() -> None:
+    rows = [{"brand": None}, {}, {"brand": "x"}, {"brand": 1}, {"brand": [1]}]
+    for count in range(1, len(rows) + 1):
+        columns = decode(*(event(properties=row) for row in rows[:count]), plan=TEXT_PLAN).columns
+        assert columns.property_kind[:, 1].tolist() == [MISSING, MISSING, STRING, NUMBER, OTHER][:count]
+        assert columns.property_text[:, 1].tolist() == [0, ABSENT, 0, 0, 0][:count]
+    nothing = decode(event(), event(properties=None), plan=TEXT_PLAN).columns
+    assert nothing.property_text[:, 1].tolist() == [ABSENT, ABSENT]
+
+
+def test_a_record_read_carefully_tells_a_null_from_nothing_too() -> None:
+    whole = event(properties={"brand": None}, event="ok").replace(b'"messageId"', b'"x"')
+    strange = [record.replace(b'"userId"', b'"userId": 1, "userId"') for record in (whole, event())]
+    columns = decode(*strange, plan=TEXT_PLAN).columns
+    assert columns.property_text[:, 1].tolist() == [0, ABSENT]

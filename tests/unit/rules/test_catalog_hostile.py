@@ -120,13 +120,17 @@ HOSTILE: dict[str, tuple[str, str]] = {
         "bad_value",
     ),
     "a title that a template makes huge": (
-        f"{HEAD}templates:\n  t: {{parameters: [a], segment: {{when: true, title: '{'{a}' * 66}'}}}}\nsegments:\n"
-        f"  s: {{template: t, with: {{a: {'x' * 900_000}}}}}\n",
+        (
+            f"{HEAD}templates:\n  t: {{parameters: [a], segment: {{when: true, title: '{'{a}' * 66}'}}}}\nsegments:\n"
+            f"  s: {{template: t, with: {{a: {'x' * 900_000}}}}}\n"
+        ),
         "bad_value",
     ),
     "a huge title in a template": (
-        f"{HEAD}templates:\n  t: {{parameters: [a], segment: {{when: true, title: '{'{a}' * 50_000}'}}}}\nsegments:\n"
-        f"  s: {{template: t, with: {{a: {'x' * 500_000}}}}}\n",
+        (
+            f"{HEAD}templates:\n  t: {{parameters: [a], segment: {{when: true, title: '{'{a}' * 50_000}'}}}}\n"
+            f"segments:\n  s: {{template: t, with: {{a: {'x' * 500_000}}}}}\n"
+        ),
         "bad_value",
     ),
     "many tests": (f"{HEAD}tests:\n" + "".join(f"  k{n}: {{events: [{{at: x}}]}}\n" for n in range(4_500)), "bad_time"),
