@@ -14,6 +14,7 @@ partition that comes to a switch record unprepared prepares itself there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,17 +44,22 @@ _BUCKETS_AT_ONCE: Final = 128
 
 @dataclass(slots=True)
 class Changeover:
-    """What a running partition does about catalogs. `step` computes; `moved` is told when a step has been committed."""
+    """What a running partition does about catalogs. `step` computes; `moved` is told when a step has been committed.
+
+    ask_low: where the log of a partition begins, asked in another thread.
+    """
 
     running: Running
     programs: Programs
     past: PastReader
     new_engine: NewEngine
+    ask_low: Callable[[int], Future[int]]
     clock: Clock
     grace_ms: int
     _filler: Filler | None = None
     _lengths: list[int] = field(default_factory=list)
     _met_s: float | None = None
+    _asked: Future[int] | None = None
 
     @property
     def is_crossing(self) -> bool:
@@ -118,7 +124,9 @@ class Changeover:
         if backfill is None or (backfill.version, backfill.base) != (version, base):
             begun = Backfill(version, base, caught_up=True)
             if plan.program is not None:
-                low = self.past.low(self.running.letters.partition)
+                low = self._low_if_known()
+                if low is None:
+                    return None
                 begun = Backfill(version, base, next_offset=low, start_offset=low)
             self._stop_filling()
             return self._begun(begun, published)
@@ -137,6 +145,15 @@ class Changeover:
         self.running.attempt = Attempt("fill", backfill.next_offset, filled.records)
         beside = Beside(filled=filled.rows)
         return self.running.built("fill", StepResult(), published, moved={"backfill": filled.backfill}, beside=beside)
+
+    def _low_if_known(self) -> int | None:
+        """Where the log begins, None while that is being asked. Raises UnavailableError."""
+        if self._asked is None:
+            self._asked = self.ask_low(self.running.letters.partition)
+        if not self._asked.done():
+            return None
+        asked, self._asked = self._asked, None
+        return asked.result()
 
     def _begun(self, backfill: Backfill | None, published: Published) -> Step:
         """A step that begins, or gives up, the preparing; what was filled for another version goes."""

@@ -87,6 +87,10 @@ class Lookup:
         low, high = self._offset(partition, _BEGINNING), self._offset(partition, _END)
         return low, self._fetched_end(partition, high - 1) if self._embedded and high > low else high
 
+    def low(self, partition: int) -> int:
+        """Where the log begins."""
+        return self._offset(partition, _BEGINNING)
+
     def time_of(self, partition: int, offset: int) -> int | None:
         """The log time (ms) of the first record from this offset on, or None if there is none."""
         messages = self._fetched(partition, offset)[0]

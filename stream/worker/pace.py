@@ -7,14 +7,16 @@ from typing import Final
 
 __all__ = ["Pace"]
 
-_BUSY_S: Final = 0.025
-_IDLE_S: Final = 0.1
-_REST: Final = 0.5
-"""While events come, background work rests half as long as it took: an event waits for one piece at most."""
+_BUSY_S: Final = 0.02
+_IDLE_S: Final = 0.05
+_REST: Final = 1.0
+"""While events come, background work rests as long as it took: half of the time is theirs, and the servers'."""
 _NOTHING_REST_S: Final = 0.02
-_SMALLEST: Final = 256
+_SMALLEST: Final = 128
 """Committing and publishing a step takes 5 ms (a transaction 20) however few users it has; these take about as long."""
-_LARGEST: Final = 8_192
+_LARGEST_BUSY: Final = 512
+_LARGEST_IDLE: Final = 2_048
+"""Pieces that are quick because there was little to do must not make the next one huge."""
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ class Pace:
     size: users or records of the next piece.  next_s: not before then.
     """
 
-    size: int = _SMALLEST
+    size: int = 256
     next_s: float = 0.0
 
     def is_time(self, now_s: float) -> bool:
@@ -33,11 +35,13 @@ class Pace:
 
     def done(self, started_s: float, now_s: float, *, busy: bool) -> None:
         """A piece has been done. busy: live events are coming."""
-        took_s, wanted_s = now_s - started_s, _BUSY_S if busy else _IDLE_S
+        took_s = now_s - started_s
+        wanted_s, largest = (_BUSY_S, _LARGEST_BUSY) if busy else (_IDLE_S, _LARGEST_IDLE)
         if took_s > wanted_s:
-            self.size = max(self.size // 2, _SMALLEST)
+            self.size //= 2
         elif took_s < wanted_s / 2:
-            self.size = min(self.size * 2, _LARGEST)
+            self.size *= 2
+        self.size = max(min(self.size, largest), _SMALLEST)
         self.next_s = now_s + (took_s * _REST if busy else 0.0)
 
     def nothing(self, now_s: float) -> None:

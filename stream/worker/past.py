@@ -16,7 +16,6 @@ __all__ = ["PastDeletedError", "PastReader"]
 
 log = logging.getLogger("tagstream.worker")
 
-_CALL_S: Final = 5.0
 _KEPT_MESSAGES: Final = 20_000
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 _FETCH: Final = 5_000
@@ -40,7 +39,7 @@ class _Part:
 
 
 class PastReader:
-    """Reads several partitions, each from an offset of its own. Belongs to one thread; nothing blocks but `begin`."""
+    """Reads several partitions, each from an offset of its own. Belongs to one thread; doesn't block."""
 
     def __init__(self, brokers: str, topic: str, *, app: str, client_id: str, embedded: bool) -> None:
         self._brokers = brokers
@@ -58,17 +57,6 @@ class PastReader:
             "queued.max.messages.kbytes": _QUEUE_KIB,
             "error_cb": lambda error: log.debug("librdkafka: %s", error.str()),
         }
-
-    def low(self, partition: int) -> int:
-        """Where the partition's log begins. Blocks. Raises UnavailableError."""
-        place = TopicPartition(self._topic, partition)
-        try:
-            bounds = self._open().get_watermark_offsets(place, _CALL_S)
-        except KafkaException as exception:
-            raise kafka_error(error_of(exception), self._brokers) from exception
-        if bounds is None:
-            raise kafka_error(KafkaError(KafkaError._TIMED_OUT), self._brokers)  # noqa: SLF001
-        return int(bounds[0])
 
     def is_reading(self, partition: int) -> bool:
         return partition in self._parts

@@ -361,6 +361,7 @@ class Worker:
             programs=self._parts.programs,
             past=self._parts.past,
             new_engine=self._parts.new_engine,
+            ask_low=lambda each: self._parts.threads.submit(self._parts.acquirer.lookup.low, each),
             clock=self._clock,
             grace_ms=self._settings.grace_ms,
         )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+
 from rules.catalog import Catalog
 from stream.engine import Engine, StepResult
 from tests.unit.engine.kept_engine import DAY_MS, NOON_MS, KeptEngine, catalog_of
@@ -202,3 +204,18 @@ def test_an_archive_brings_rows_over_as_well() -> None:
     result = engine.bring_over(["ann", "bob"], 1)
     assert len(result.changes) == 3  # without the previous catalog nobody knows what is gone
     assert (result.rows, result.due) == ([], [])
+
+
+def test_a_row_that_an_archive_takes_back_untouched_is_still_to_be_brought_over() -> None:
+    kept = started()
+    engine = Engine(
+        after(), app="test", partition=0, partition_count=1, archive=dict(kept.rows), switched_ms=NOON_MS + DAY_MS
+    )
+    engine.bring(["ann"])
+    table = engine._table
+    table.drop(np.array([table.row_of["ann"]], np.int32))
+    engine.bring(["ann"])
+    assert len(engine.bring_over(["ann"], 1).changes) == 2
+    table.drop(np.array([table.row_of["ann"]], np.int32))
+    engine.bring(["ann"])
+    assert engine.bring_over(["ann"], 2).changes == []
