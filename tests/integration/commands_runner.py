@@ -46,6 +46,7 @@ def run_here(
     *arguments: str | Path, folder: Path, stdin: bytes = b"", settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """The same within this process: quicker, as the engine is loaded but once. Not for signals, pipes and speed."""
+    import pytest
     from typer.testing import CliRunner
 
     from stream.cli import app
@@ -55,7 +56,8 @@ def run_here(
     environment |= {"TAGSTREAM_RUNTIME_DIR": str(folder / "run"), **(settings or {})}
     words = [*map(str, arguments)]
     levels = {name: logging.getLogger(name).level for name in LIBRARIES}
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.delattr(os, "nice", raising=False)  # a command that gives way would slow down all tests to come
         result = CliRunner().invoke(app, words, input=stdin, env=environment, prog_name="tagstream")
     for name, level in levels.items():  # the command has quieted them for this whole process
         logging.getLogger(name).setLevel(level)
