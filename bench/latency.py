@@ -97,9 +97,11 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
     return LatencyFigures(len(sent) / elapsed_s, elapsed_s, len(waits_ms), p50, p90, p99, worst)
 
 
-def send_live(stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float]) -> float:
+def send_live(
+    stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float], linger_ms: int = 10
+) -> float:
     """Send events at an even pace, wait until all are taken. `sent` gets the moment of each. Seconds that it took."""
-    producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": 10, "socket.nagle.disable": True})
+    producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": linger_ms, "socket.nagle.disable": True})
     count = int(rate * seconds)
     start_ms = SystemClock().now_ms() + int(_LEAD_S * 1000)
     traffic = Traffic(count, seed=start_ms, start_ms=start_ms, days=seconds / _DAY_S)

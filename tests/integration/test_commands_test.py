@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 def test_examples_that_hold_are_exit_code_0(folder: Path) -> None:
     done = run_here("test", "good.yaml", folder=folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.decode() == "✓ holds\nok  good.yaml: corner, version 1, 1 of 1 test hold\n"
+    assert done.stdout.decode() == "✓ holds\nok  good.yaml: corner, version 1, 1 of 1 test holds\n"
 
 
 def test_one_that_fails_shows_expected_actual_and_why(folder: Path) -> None:
