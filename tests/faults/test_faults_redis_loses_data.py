@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from rules.catalog import Catalog, parse_catalog
+from stream.admin import kafka_admin
 from stream.embedded import Addresses
 from stream.settings import Settings
+from stream.topics import ensure_topics
 from tests.apache_kafka import ApacheKafka
 from tests.contract.redis_servers import connected, redis_server
 from tests.faults.checks import assert_equal_to_folds, expected_folds, wait_until_drained
@@ -61,6 +63,14 @@ def put_back(addresses: Addresses, keys: dict[bytes, bytes]) -> None:
             client.restore(key, 0, value)
 
 
+def forget_catalogs(settings: Settings, addresses: Addresses) -> None:
+    """The topic of catalogs is lost, and made anew."""
+    with kafka_admin(addresses.kafka) as admin:
+        admin.delete_topics([settings.catalog_topic])
+        wait_for(lambda: settings.catalog_topic not in admin.list_topics())
+    wait_for(lambda: ensure_topics(settings, addresses) == (settings.catalog_topic,))
+
+
 def published_right(settings: Settings, addresses: Addresses) -> None:
     folds = expected_folds(shop(), settings, addresses, "read_committed")
     assert_equal_to_folds(folds, settings, addresses, "read_committed", repeats=False)
@@ -100,6 +110,7 @@ def test_a_recomputed_change_that_differs_pauses_the_partition_and_names_the_reb
     market = Shop(settings, addresses)
     run_on(settings, addresses, market, 0)
     put_back(addresses, {})
+    forget_catalogs(settings, addresses)
     edited = parse_catalog(CATALOG.replace("orders >= 1", "orders >= 2"))  # a version that says two things
     with Run(settings, addresses, edited) as run:
         wait_for(lambda: set(run.paused().values()) == {"differs_from_published"})

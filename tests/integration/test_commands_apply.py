@@ -26,11 +26,11 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def running(stack: Stack, settings: Settings) -> Iterator[Run]:
-    """A worker with the first catalog, and three users of whom one has ordered three times."""
+    """A worker with the first catalog, three users of whom one has ordered three times, and one of long ago."""
     market = Shop(settings, stack.addresses)
     with Run(settings, stack.addresses, catalog(FIRST)) as run:
         orders = [market.track(user, revenue=60) for user in ("ann", "bob", "cid", "cid", "cid")]
-        market.send([*orders, market.track("dan", "Product Viewed")])
+        market.send([*orders, market.track("dan", "Product Viewed", ago_ms=5_000)])
         run.until("events_total", 6)
         wait_for(lambda: len(overview(settings, stack.addresses).positions) == settings.partitions)
         yield run
