@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,6 +19,8 @@ import numba
 from rules import tables
 
 __all__ = ["inlined", "inner", "jit", "kernel", "plain"]
+
+_KEPT_CACHES = 8
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -30,13 +33,22 @@ def _cache_folder() -> Path:
     return root / "tagstream" / f"numba-{digest.hexdigest()[:16]}"
 
 
+def _forget_old(root: Path) -> None:
+    """Remove what earlier versions compiled, but for the newest few. Raises OSError."""
+    folders = sorted(root.glob("numba-*"), key=lambda each: each.stat().st_mtime, reverse=True)
+    for folder in folders[_KEPT_CACHES:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _set_up_cache() -> bool:
     """Choose the cache's folder; whether there is one."""
     if "NUMBA_CACHE_DIR" in os.environ:
         return True
     try:
         folder = _cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _forget_old(folder.parent)
     except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         return False
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]  # Numba makes them at run time
