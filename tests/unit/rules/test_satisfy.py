@@ -128,6 +128,8 @@ PERHAPS = [
     'trait("x") > 3 or trait("x") == "a"',
     'starts_with(trait("x"), "ab") and starts_with(trait("x"), "abc")',
     'starts_with(trait("x"), "a") and ends_with(trait("x"), "b")',
+    'starts_with(trait("x"), "a") and starts_with(trait("y"), "b")',
+    'starts_with(trait("x"), "A") and not starts_with(lower(trait("x")), "A")',
     'lower(trait("x")) == "abc" and trait("x") == "ABC"',
     'not contains(lower(trait("x")), "A")',
     'count("A") / count("B") < 1',
