@@ -62,6 +62,12 @@ def test_a_mean_is_the_sum_by_the_number_of_values() -> None:
     assert values_of(Compare(">", MEAN, NumberValue(1)), of) == [True, None, False]
 
 
+@pytest.mark.parametrize(("operator", "values"), [("+", [6.0]), ("-", [3.0]), ("*", [6.75]), ("/", [3.0])])
+def test_numbers_are_added_subtracted_multiplied_and_divided(operator: str, values: list[float]) -> None:
+    of = features({SUM: [4_500_000], LEAST: [1_500_000]}, {})
+    assert values_of(Arithmetic(operator, SUM, LEAST), of) == values
+
+
 def test_the_least_of_nothing_is_missing() -> None:
     of = features({LEAST: [2_500_000, NO_VALUE], DISTINCT: [3, 0]}, {})
     assert values_of(LEAST, of) == [2.5, None]

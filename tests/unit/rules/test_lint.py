@@ -253,6 +253,8 @@ def test_tags_alone_are_what_a_catalog_is_for() -> None:
         ("Order Completed", "Order Compleded", True),
         ("Order Completed", "Order Cancelled", False),
         ("Step 1 Done", "Step 2 Done", False),
+        ("Paid", "Pais", True),
+        ("Pai", "Paid", False),
         ("Plan A", "Plan B", False),
         ("A", "B", False),
     ],

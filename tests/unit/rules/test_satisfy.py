@@ -133,6 +133,9 @@ PERHAPS = [
     'lower(trait("x")) == "abc" and trait("x") == "ABC"',
     'not contains(lower(trait("x")), "A")',
     'count("A") / count("B") < 1',
+    '0 * count("A") == 0',
+    'trait("x") * 0 == 0',
+    'count("A") * trait("x") == 0',
     'sum("A", "p") / count("A") < 0',
 ]
 
