@@ -22,15 +22,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.tree import DecisionTreeClassifier
 
+from bench.events import Traffic
+from bench.model_cost import measure_model_cost
 from bench.model_samples import CDNOW, DAY_MS, SHOP, Log, churn_samples, groups, histories, moment_samples
+from rules.snapshots import scaled_values
 from stream.learning import ALGORITHMS, DeclaredLabel, DeclaredModel, Sample, apply_snapshot
-from stream.learning.apply import scaled_values
 from stream.learning.learner import learner_of
 from stream.learning.lloyd import nearest
 from stream.learning.quality import area_under_roc
 from stream.learning.scaling import TRAINING_LIMIT, FeatureScale, as_matrix, scaled_rows
 
-_PARTS = ("clusters", "rfm", "churn", "speed")
+_PARTS = ("clusters", "rfm", "churn", "speed", "firehose")
 _FEATURES = ("visits_30d", "orders_90d", "spend_90d", "discount", "returns", "searches")
 _NOTES = Console(stderr=True)
 
@@ -69,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "speed" in parts:
         _NOTES.print("speed …")
         figures += speed_figures(5_000 if options.quick else 20_000)
+    if "firehose" in parts:
+        _NOTES.print("firehose …")
+        figures += firehose_figures(60_000 if options.quick else 200_000)
     _print(figures)
 
 
@@ -211,6 +216,19 @@ def speed_figures(count: int) -> list[Figure]:
         features = tuple(CDNOW.features)
         figures.append(_speed(DeclaredModel("churn", "classifier", features, (), algorithm, label=label), churn))
     return figures
+
+
+def firehose_figures(events: int) -> list[Figure]:
+    """What assigning costs the engine, with the models of the retail pack and made-up snapshots of them."""
+    cost = measure_model_cost(Traffic(events=events, users=20_000, days=0.2))
+    before_us = sum(plain for plain, _ in cost.stages_us.values())
+    plain_us, learned_us = cost.stages_us["kernel"]
+    share = (learned_us - plain_us) / (before_us + learned_us - plain_us)
+    where = "firehose: retail's four models cost"
+    return [
+        Figure(f"{where}, of events/s, deciding alone", "< 15 %", f"{share:.1%}", share < 0.15),
+        Figure(f"{where}, with the moves that centres drawn at random bring", "", f"{cost.loss:.1%}", None),
+    ]
 
 
 def _speed(model: DeclaredModel, samples: list[Sample]) -> Figure:

@@ -15,6 +15,7 @@ from rules.functions import Function
 from rules.lookalikes import describe_letter, mixed_letter
 from rules.nodes import (
     Aggregate,
+    ClusterOf,
     Days,
     Has,
     Level,
@@ -22,6 +23,8 @@ from rules.nodes import (
     Membership,
     Node,
     Property,
+    QuantileOf,
+    ScoreOf,
     Span,
     TagName,
     TextTest,
@@ -98,6 +101,14 @@ class CallReader:
             case "level":
                 name = self._name("tier")
                 return hole if name is None else Level(name, span)
+            case "cluster" | "score":
+                model = self._name("model")
+                if model is None:
+                    return hole
+                return ClusterOf(model, span) if function == "cluster" else ScoreOf(model, span)
+            case "quantile":
+                model, field = self._name("model"), self._name("field")
+                return hole if model is None or field is None else QuantileOf(model, field, span)
             case _:
                 raise ValueError(f"function {function} is listed in rules.functions and has no node")
 
@@ -219,7 +230,7 @@ class CallReader:
         self._flaw(ProblemCode.BAD_ARGUMENT, message, span, expected="a string in quotes", suggestion=suggestion)
 
     def _name(self, place: str) -> str | None:
-        """The name of a segment or a tier, bare or in quotes."""
+        """The name of a segment, a tier, a model or a field, bare or in quotes."""
         argument = self._places.get(place)
         if isinstance(argument, ast.Name) and argument.id not in self._constants:
             return argument.id

@@ -20,10 +20,14 @@ from rules.define import Definitions, define
 from rules.document import MAX_ERRORS, AbandonedError, Document, Mapping, read_document
 from rules.errors import CatalogError, CatalogProblem, ProblemCode, clip
 from rules.examples import Example, Known, read_examples
+from rules.features import goes_by_local_time
 from rules.keys import REPEATED
+from rules.models import ALGORITHMS, QUANTILES, Model, ModelFeature, ModelLabel, Sampling
 from rules.nodes import Kind, Node
 from rules.packs import pack_names, pack_text
-from rules.schema import CatalogDocument, TitleDocument
+from rules.reading import TitleDocument
+from rules.schema import CatalogDocument
+from rules.schema_models import ANY_EVENT, ModelDocument
 from rules.shape import read_shape
 from rules.suggest import Suggester
 
@@ -108,7 +112,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A valid catalog. Tags, segments, tiers and examples are in the order of the file; `text` is the file's.
+    """A valid catalog. Tags, models, segments, tiers and examples are in the order of the file; `text` is the file's.
 
     `order` names the segments and tiers as they are evaluated: each after those it reads, else as in the file.
     """
@@ -123,6 +127,7 @@ class Catalog:
     order: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     warnings: tuple[CatalogProblem, ...] = ()
+    models: dict[str, Model] = field(default_factory=dict)
 
 
 def load_catalog(source: str | Path, *, text: str | None = None, with_lint: bool = True) -> Catalog:
@@ -225,6 +230,7 @@ def _assemble(
     shape: CatalogDocument, definitions: Definitions, examples: tuple[Example, ...], document: Document
 ) -> Catalog:
     tags = {name: Tag(name, *definitions.tags[name]) for name in shape.tags}
+    models = {name: _model(name, model, definitions, shape.timezone) for name, model in shape.models.items()}
     segments = {}
     for name, segment in shape.segments.items():
         if REPEATED in name:
@@ -263,6 +269,43 @@ def _assemble(
         order=definitions.order,
         examples=examples,
         warnings=tuple(_ordered(document.problems)),
+        models=models,
+    )
+
+
+def _model(name: str, model: ModelDocument, definitions: Definitions, timezone: str) -> Model:
+    title, titles = _titles(name, model.title)
+    features = tuple(ModelFeature(each, *defined) for each, defined in definitions.features[name].items())
+    is_quantiles, label = model.kind == QUANTILES, model.label
+    lower = [model.fields[each.name].lower_is_better if is_quantiles else None for each in features]
+    event = None if label is None else label.event or label.absent
+    return Model(
+        name=name,
+        title=title,
+        titles=titles,
+        kind=model.kind,
+        algorithm=model.algorithm or ALGORITHMS[model.kind][0],
+        features=features,
+        reads=definitions.reads[name],
+        clusters=model.clusters,
+        bins=model.bins,
+        margin=model.margin,
+        label=None
+        if label is None
+        else ModelLabel(
+            kind="absent" if label.event is None else "event",
+            event=None if event == ANY_EVENT else event,
+            within_ms=label.within,
+        ),
+        names=model.names,
+        lower_is_better=tuple(
+            each.kind is Kind.DURATION if is_better is None else is_better
+            for each, is_better in zip(features, lower, strict=True)
+        )
+        if is_quantiles
+        else (),
+        sampling=Sampling(model.sample.at, model.sample.share),
+        timezone=timezone if any(goes_by_local_time(each.expression) for each in features) else "",
     )
 
 

@@ -20,6 +20,7 @@ from rules.nodes import (
     And,
     Arithmetic,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -34,6 +35,8 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     TagName,
     TextTest,
     TextValue,
@@ -156,7 +159,7 @@ def column_of(node: Node, features: Features) -> Column:
         case Days():
             days = features.value[:, features.aggregates[node]]
             return Column(days, days != NO_VALUE)
-        case Trait() | Membership() | Level():
+        case Trait() | Membership() | Level() | ClusterOf() | ScoreOf() | QuantileOf():
             return _fact(node, kind_of(node), features)
         case Lower(operand=operand):
             inner = column_of(operand, features)
@@ -223,7 +226,9 @@ def _fact(node: Node, kind: Kind, features: Features) -> Column:
     match kind:
         case Kind.NUMBER:
             values: npt.NDArray[Any] = features.fact_number[:, index]
-            if isinstance(node, Aggregate) and node.function == "top_hour":
+            if isinstance(node, ClusterOf | QuantileOf) or (
+                isinstance(node, Aggregate) and node.function == "top_hour"
+            ):
                 values = np.nan_to_num(values).astype(np.int64)
         case Kind.BOOLEAN:
             values = features.fact_number[:, index] != 0

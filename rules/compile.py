@@ -15,6 +15,7 @@ from rules.compiled import (
     FACT_FUNCTIONS,
     Compiled,
     Fact,
+    Feature,
     Leaf,
     Linear,
     Numbering,
@@ -24,17 +25,19 @@ from rules.compiled import (
     fact_of,
 )
 from rules.formulas import All, Any, Constant, Flag, Formula, Lacks, Match, Present, Test
+from rules.models import CLASSIFIER, QUANTILES, ModelFeature
 from rules.nodes import (
     Aggregate,
     Arithmetic,
+    ClusterOf,
     Days,
     DurationValue,
     Kind,
     Negate,
     Node,
     Property,
+    ScoreOf,
     TextValue,
-    Trait,
     children,
     kind_of,
 )
@@ -42,6 +45,7 @@ from rules.normalize import Memo, constant_of, truth
 from rules.tables import (
     AND,
     ARITHMETIC,
+    CLUSTER,
     COMPARISON,
     DIVIDE,
     FALSE,
@@ -62,20 +66,24 @@ from rules.tables import (
     VALUE_PRESENT,
     VALUE_TEXT,
 )
-from rules.units import units_of
+from rules.units import Snapshots, units_of
 
 __all__ = ["compile_conditions"]
 
 _MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def compile_conditions(catalog: Catalog, previous: Catalog | None = None) -> Compiled:
-    """Number what the catalog reads, and turn its conditions into programs. Deterministic."""
-    compiled = Compiled(units_of(catalog, previous))
+def compile_conditions(
+    catalog: Catalog, previous: Catalog | None = None, snapshots: Snapshots | None = None
+) -> Compiled:
+    """Number what the catalog reads, and turn its conditions and features into programs. Deterministic."""
+    snapshots = snapshots or {}
+    compiled = Compiled(units_of(catalog, previous, snapshots))
     compiler = _Compiler(compiled)
     compiler.number_messages(catalog)
     for tag in catalog.tags.values():
         compiler.number(tag.expression)
+    compiler.number_models(catalog, snapshots)
     for unit in compiled.units:
         for condition in unit.conditions:
             if condition is not None:
@@ -86,6 +94,9 @@ def compile_conditions(catalog: Catalog, previous: Catalog | None = None) -> Com
         for level in unit.levels:
             compiled.texts(level)
     compiler.name_what_events_bring()
+    for model in catalog.models.values():
+        if model.label is not None and model.label.event is not None:
+            compiled.event_names(model.label.event)
     return compiled
 
 
@@ -148,6 +159,37 @@ class _Compiler:
             compiled.message_facts.append(list(facts))
         compiled.message_aggregate_count = len(compiled.aggregates)
         compiled.message_fact_count = len(compiled.facts)
+
+    def number_models(self, catalog: Catalog, snapshots: Snapshots) -> None:
+        """Number the features of models, and the facts that hold what models say of a user, whoever reads them."""
+        models = catalog.models.values()
+        for model in models:
+            for feature in model.features:
+                self.number(feature.expression)
+        asked = [model.kind != QUANTILES and model.name in snapshots for model in models]
+        for wanted in (True, False):
+            for model, is_asked in zip(models, asked, strict=True):
+                if is_asked is wanted:
+                    numbers = [self.compiled.features(self.feature(feature)) for feature in model.features]
+                    self.compiled.model_features[model.name] = numbers
+            if wanted:
+                self.compiled.features_in_force = len(self.compiled.features)
+        for unit in self.compiled.units:
+            if unit.form == CLUSTER:
+                self.compiled.facts(ClusterOf(unit.name))
+        for model in models:
+            if model.kind == CLASSIFIER:
+                self.compiled.facts(ScoreOf(model.name))
+
+    def feature(self, feature: ModelFeature) -> Feature:
+        """A feature as steps."""
+        if feature.kind is Kind.DURATION:
+            terms: dict[Aggregate, int] = {}
+            constant_ms = _linear(feature.expression, 1, terms)
+            numbered = sorted((self.compiled.aggregates(aggregate), times) for aggregate, times in terms.items())
+            return Feature(tuple((LOAD_AGGREGATE, number, times, 0.0) for number, times in numbered), constant_ms)
+        steps = self.arithmetic(feature.expression)
+        return Feature(tuple((code, argument, 0, number) for code, argument, number in steps), None)
 
     def name_what_events_bring(self) -> None:
         """Number the events' names, their properties, and the conditions over them."""
@@ -228,7 +270,7 @@ class _Compiler:
             case _:
                 assert_never(formula)
 
-    def presence(self, source: Trait | Property | Aggregate | Days) -> Leaf:
+    def presence(self, source: Node) -> Leaf:
         if isinstance(source, Property) or fact_of(source) is not None:
             return Leaf(VALUE_PRESENT, self.value(source), operator=VALUE_KINDS[kind_of(source)])
         if isinstance(source, Aggregate) and source.function == "mean":

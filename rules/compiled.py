@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from rules.aggregates import Between
-from rules.nodes import Aggregate, Days, Kind, Level, Membership, Node, Trait
+from rules.nodes import (
+    Aggregate,
+    ClusterOf,
+    Days,
+    Kind,
+    Level,
+    Membership,
+    Node,
+    QuantileOf,
+    ScoreOf,
+    Trait,
+)
 from rules.units import Unit
 
 __all__ = [
@@ -15,6 +26,7 @@ __all__ = [
     "Comparison",
     "Compiled",
     "Fact",
+    "Feature",
     "Leaf",
     "Linear",
     "Numbering",
@@ -32,8 +44,8 @@ TEXT_LIMIT_BYTES = 256
 
 T = TypeVar("T", bound=Hashable)
 
-Fact = Trait | Aggregate | Membership | Level
-"""A value of a user that no ring gives: a trait, a `latest`, `top` or `top_hour`, a membership, a level."""
+Fact = Trait | Aggregate | Membership | Level | ClusterOf | ScoreOf | QuantileOf
+"""A value of a user that no ring gives: a trait's, `latest`'s, …, a membership, a level, or what a model says."""
 
 
 class Numbering(Generic[T]):
@@ -91,11 +103,23 @@ class Numeric:
 Comparison = Linear | Numeric
 
 
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A number that models read, as postfix steps (code, argument, coefficient, number).
+
+    constant_ms: of a duration, `Σ coefficient · since + constant_ms`; None of a number.
+    """
+
+    steps: tuple[tuple[int, int, int, float], ...]
+    constant_ms: int | None
+
+
 @dataclass(slots=True)
 class Compiled:
     """What the conditions of a catalog come down to, everything numbered from 0 in order of first use.
 
-    programs: of each unit in turn, as `Tables` has them.
+    programs: of each unit in turn, as `Tables` has them.  features: of all models, each expression once, first those
+    that snapshots in force ask for user by user, `features_in_force` of them.  model_features: by model, which.
     message_aggregates, message_facts: by unit, those that tags of its messages read; over all units they are the first
     `message_aggregate_count` and `message_fact_count`.
     text_columns: properties whose strings are kept or looked into.  null_columns: those in which a null that is there
@@ -112,6 +136,9 @@ class Compiled:
     leaves: Numbering[Leaf] = field(default_factory=Numbering)
     where_leaves: Numbering[Leaf] = field(default_factory=Numbering)
     comparisons: Numbering[Comparison] = field(default_factory=Numbering)
+    features: Numbering[Feature] = field(default_factory=Numbering)
+    features_in_force: int = 0
+    model_features: dict[str, list[int]] = field(default_factory=dict)
     wheres: dict[Node, int] = field(default_factory=dict)
     programs: list[list[int]] = field(default_factory=list)
     where_programs: list[list[int]] = field(default_factory=list)
@@ -138,7 +165,7 @@ def fact_of(node: Node) -> Fact | None:
             return node if kind is Kind.ANY else Trait(node.name)
         case Aggregate(function=function, kind=kind) if function in FACT_FUNCTIONS:
             return node if kind is Kind.ANY else replace(node, kind=Kind.ANY)
-        case Membership() | Level():
+        case Membership() | Level() | ClusterOf() | ScoreOf() | QuantileOf():
             return node
         case _:
             return None

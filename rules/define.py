@@ -14,15 +14,17 @@ from rules.calls import Constant
 from rules.dependencies import Cycle, Graph, Sorted, Use, uses_in
 from rules.document import AbandonedError, Document, Mapping, Scalar, Value
 from rules.errors import Flaw, ProblemCode, clip
-from rules.functions import FUNCTIONS, FUNCTIONS_TO_COME, RESERVED_WORDS
+from rules.features import known_models, resolve_feature
+from rules.functions import FUNCTIONS, RESERVED_WORDS
 from rules.keys import REPEATED
 from rules.lookalikes import describe_letter, latin_of, mixed_letter
 from rules.nodes import BooleanValue, Kind, Node, Span
 from rules.normalize import Sizes, formula_size
 from rules.parse import MAX_CHARACTERS, parse_expression
 from rules.place import REFUSED
-from rules.schema import NAME
+from rules.reading import NAME
 from rules.scope import BROKEN, ResolvedTag, Scope
+from rules.shape_models import FEATURE_KEYS, features_of, named_features
 from rules.suggest import Suggester
 from rules.templates import UNUSED, Templates
 from rules.types import MAX_PARTS, resolve
@@ -33,7 +35,7 @@ ALWAYS = "always"
 """What stands for the condition of a tier's last level."""
 
 MAX_NAMES = 5_000
-"""Tags, segments, tiers and their levels."""
+"""Tags, models with their features, segments, tiers and their levels."""
 
 MAX_WORDS = 120_000
 """Words and signs of all expressions; those of 1,000 segments with 5,000 comparisons have half as many."""
@@ -41,18 +43,20 @@ MAX_WORDS = 120_000
 MAX_CATALOG_PARTS = 1_000_000
 """Nodes of all expressions with their tags written out: what compiling may have to visit."""
 
-_SORTS = {"tags": "tag", "segments": "segment", "tiers": "tier"}
+_SORTS = {"tags": "tag", "models": "model", "segments": "segment", "tiers": "tier"}
 
 
 @dataclass(slots=True)
 class Definitions:
     """What a catalog defines. What is broken is missing; then an error has been reported.
 
-    `conditions` are by segment and key (`when`, `exit`), and by tier and level; `reads` are the tags that the
-    expressions of a segment or a tier name; `levels` are the names of a tier's; `order` is that of evaluation.
+    `features` are by model and name; `conditions` are by segment and key (`when`, `exit`), and by tier and level;
+    `reads` are the tags that the expressions of a model, a segment or a tier name; `levels` are the names of a tier's;
+    `order` is that of evaluation.
     """
 
     tags: dict[str, tuple[Node, Kind]] = field(default_factory=dict)
+    features: dict[str, dict[str, tuple[Node, Kind]]] = field(default_factory=dict)
     conditions: dict[str, dict[str, Node]] = field(default_factory=dict)
     reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
     levels: dict[str, list[str]] = field(default_factory=dict)
@@ -106,13 +110,17 @@ class _Definer:
             self._report_cycle(cycle)
         resolved = {name: BROKEN for name in tags if REPEATED not in name}
         definitions.levels = self._levels()
-        scope = Scope(resolved, dict.fromkeys(self._names("segments")), definitions.levels, self._suggester)
+        models = known_models(self._sections["models"])
+        segments = dict.fromkeys(self._names("segments"))
+        scope = Scope(resolved, segments, definitions.levels, models, self._suggester)
         for name in [name for sort, name in order if sort == "tag"]:
             tag = self._resolve(tags[name], Kind.ANY, scope)
             if REPEATED not in name:
                 resolved[name] = tag
             if tag.node is not None and tag.kind is not None:
                 definitions.tags[name] = (tag.node, tag.kind)
+        for name, features in self._features().items():
+            self._define_model(name, features, scope, definitions)
         for unit, expressions in units.items():
             targets = dict.fromkeys(use.target for use in uses[unit])
             definitions.reads[unit[1]] = tuple(name for sort, name in targets if sort == "tag")
@@ -131,11 +139,34 @@ class _Definer:
             self._document.report(0, ProblemCode.CATALOG_TOO_LARGE, message, f"{self._parts:,}", expected)
         return definitions
 
+    def _features(self) -> dict[str, dict[str, _Expression | None]]:
+        """The expressions of each model, by the names of its features."""
+        models = self._sections["models"].values
+        return {name: {each: self._parse(value) for each, value in features_of(models[name])} for name in models}
+
+    def _define_model(
+        self, model: str, features: dict[str, _Expression | None], scope: Scope, definitions: Definitions
+    ) -> None:
+        reads: dict[str, None] = {}
+        definitions.features[model] = {}
+        for name, expression in features.items():
+            if expression is None or expression.node is None:
+                continue
+            reads |= {target: None for (sort, target), _ in uses_in(expression.node) if sort == "tag"}
+            resolved = resolve_feature(expression.node, scope)
+            self._parts += resolved.tag.parts
+            self._report(expression.scalar, resolved.flaws, expression.remark)
+            if resolved.tag.node is not None and resolved.tag.kind is not None:
+                definitions.features[model][name] = (resolved.tag.node, resolved.tag.kind)
+        definitions.reads[model] = tuple(reads)
+
     # Sizes and names
 
     def _check_size(self) -> None:
         """Before anything is parsed: what no catalog needs would only cost time."""
         sections = [*self._sections.values()]
+        for model in self._sections["models"].values.values():
+            sections += [_mapping(_mapping(model).values.get(key)) for key in FEATURE_KEYS]
         sections += [_mapping(_mapping(tier).values.get("levels")) for tier in self._sections["tiers"].values.values()]
         names = [key for section in sections for key in section.keys.values()]
         if len(names) > MAX_NAMES:
@@ -159,6 +190,8 @@ class _Definer:
     def _scalars(self) -> Iterator[Scalar]:
         """The texts of all expressions."""
         found: list[Value | None] = [*self._sections["tags"].values.values()]
+        for model in self._sections["models"].values.values():
+            found += [scalar for _, scalar in features_of(model)]
         for segment in self._sections["segments"].values.values():
             found += [_mapping(segment).values.get("when"), _mapping(segment).values.get("exit")]
         for tier in self._sections["tiers"].values.values():
@@ -198,6 +231,9 @@ class _Definer:
                     message = f"{shown} is the name of a {other_sort} already, in line {line}; rename one of the two"
                     expected = "a name not taken yet"
                     self._document.report(key.start, ProblemCode.NAME_TAKEN, message, shown, expected)
+        for model in self._sections["models"].values.values():
+            for name, key in named_features(model):
+                self._check_name(name, key, "feature")
         for tier in self._sections["tiers"].values.values():
             for key in _mapping(_mapping(tier).values.get("levels")).keys.values():
                 if NAME.fullmatch(key.text) is None:
@@ -205,8 +241,7 @@ class _Definer:
 
     def _check_name(self, name: str, key: Scalar, what: str) -> None:
         if name in RESERVED_WORDS:
-            is_function = name in FUNCTIONS or name in FUNCTIONS_TO_COME
-            kind = "a function" if is_function else "a word of the language"
+            kind = "a function" if name in FUNCTIONS else "a word of the language"
             message = f'"{name}" is {kind}; name the {what} otherwise'
             self._document.report(key.start, ProblemCode.RESERVED_NAME, message, name, "another name")
         elif NAME.fullmatch(name) is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from rules.catalog import Catalog, Goal, Segment, Tier
 from rules.checking.satisfy import Reasoner
 from rules.describe_conditions import Effect, Names, describe_condition, effect_of
+from rules.describe_models import describe_model, model_text
 from rules.nodes import Aggregate, Days, Kind, Node, Trait, children
 from rules.text import duration_text, expression_text, tag_texts
 
@@ -27,9 +28,10 @@ _OTHERWISE = {"same": "means the same", "others": "holds for others than before"
 class Change:
     """One thing that changed.
 
-    what: `catalog`, `tag`, `segment` or `tier`; name: which.  change: `added`, `removed`, `renamed` or `changed`.
-    aspect: what of it changed, such as `when`, `min_stay` or `level new`.  old, new: the values or the texts, where
-    there are two.  effect: whom a changed condition holds for.  text: the change in words, without the name.
+    what: `catalog`, `tag`, `model`, `segment` or `tier`; name: which.  change: `added`, `removed`, `renamed` or
+    `changed`.  aspect: what of it changed, such as `when`, `min_stay` or `level new`.  old, new: the values or the
+    texts, where there are two.  effect: whom a changed condition holds for.  text: the change in words, without the
+    name.
     """
 
     what: str
@@ -70,16 +72,19 @@ def describe(old: Catalog, new: Catalog) -> Difference:
         for name, tier in new.tiers.items()
     }
     levels |= {name: tuple(tier.levels) for name, tier in old.tiers.items() if name not in levels}
+    bins = {name: model.bins for name, model in new.models.items()}
+    for name, model in old.models.items():
+        bins[name] = max(model.bins, bins.get(name, 0))
     moved = {name for name, tag in new.tags.items() if name in old.tags and old.tags[name].expression != tag.expression}
     pair = _Pair(
         old,
         new,
         tag_texts((name, tag.expression) for name, tag in old.tags.items()),
         tag_texts((name, tag.expression) for name, tag in new.tags.items()),
-        Reasoner(levels),
+        Reasoner(levels, bins),
         frozenset(moved),
     )
-    changes = [*_catalog(pair), *_tags(pair), *_segments(pair), *_tiers(pair)]
+    changes = [*_catalog(pair), *_tags(pair), *_models(pair), *_segments(pair), *_tiers(pair)]
     return Difference(tuple(changes), tuple(_backfill(pair)))
 
 
@@ -128,8 +133,9 @@ def _own_text(node: Node, name: str, names: Names) -> str:
 
 
 def _users(pair: _Pair, name: str) -> list[str]:
-    """The segments and tiers of the new catalog that read a tag themselves."""
-    users = [f"segment {segment.name}" for segment in pair.new.segments.values() if name in segment.reads]
+    """The models, segments and tiers of the new catalog that read a tag themselves."""
+    users = [f"model {model.name}" for model in pair.new.models.values() if name in model.reads]
+    users += [f"segment {segment.name}" for segment in pair.new.segments.values() if name in segment.reads]
     return users + [f"tier {tier.name}" for tier in pair.new.tiers.values() if name in tier.reads]
 
 
@@ -153,6 +159,25 @@ def _renamed(old: dict[str, Node], new: dict[str, Node]) -> dict[str, str]:
 
 def _renaming(what: str, old: str, new: str, note: str) -> Change:
     return Change(what, new, "renamed", "", f"was {old}: {note}", old, new)
+
+
+# Models
+
+
+def _models(pair: _Pair) -> Iterator[Change]:
+    old, new = pair.old.models, pair.new.models
+    for name, model in new.items():
+        if name not in old:
+            text = model_text(model, pair.new_names)
+            yield Change("model", name, "added", "", f"{text}: it has yet to learn", new=text)
+            continue
+        note = "" if model.fingerprint == old[name].fingerprint else ": it learns anew, and says nothing until it has"
+        for aspect, before, after in describe_model(old[name], model, pair.old_names, pair.new_names):
+            yield _value("model", name, aspect, before, after, note)
+            note = ""
+    for name in old:
+        if name not in new:
+            yield Change("model", name, "removed", "", "removed: what it says is missing from then on")
 
 
 # Segments
@@ -301,11 +326,12 @@ def _backfill(pair: _Pair) -> Iterator[str]:
 
 
 def _stored(catalog: Catalog) -> Iterator[Node]:
-    """What a row keeps for a catalog: its aggregates, and the traits that it reads."""
+    """What a row keeps for a catalog: its aggregates, and the traits that it reads, for models too."""
     roots: list[Node] = [tag.expression for tag in catalog.tags.values()]
     for segment in catalog.segments.values():
         roots += [segment.when, *([] if segment.exit is None else [segment.exit])]
     roots += [level.when for tier in catalog.tiers.values() for level in tier.levels.values()]
+    roots += [feature.expression for model in catalog.models.values() for feature in model.features]
     for root in roots:
         waiting = [root]
         while waiting:

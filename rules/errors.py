@@ -63,7 +63,7 @@ class ProblemCode(StrEnum):
     BAD_VALUE = "bad_value", "The value is not one that this key takes."
     BAD_NAME = "bad_name", "Names match [a-z][a-z0-9_]* and have at most 128 characters."
     RESERVED_NAME = "reserved_name", "The name is a function's or a word of the language; take another one."
-    NAME_TAKEN = "name_taken", "Tags, segments and tiers share one name space; rename one of the two."
+    NAME_TAKEN = "name_taken", "Tags, segments, tiers and models share one name space; rename one of the two."
     UNKNOWN_TIMEZONE = "unknown_timezone", "There is no such time zone; write it as in Asia/Shanghai, or UTC."
     BAD_TIME = "bad_time", "Times are written as in 2026-11-01T09:00:00Z, or 2026-11-01 09:00 in the catalog's zone."
     LAST_LEVEL = "last_level", "The last level of a tier is `always`, and no other."
@@ -81,11 +81,10 @@ class ProblemCode(StrEnum):
     SYNTAX = "syntax", "The expression does not read as one here: something is missing, or too much."
 
     # The names and functions in an expression
-    UNKNOWN_NAME = "unknown_name", "There is no tag, segment, tier or level of this name."
+    UNKNOWN_NAME = "unknown_name", "There is no tag, segment, tier, level, model, field or cluster of this name."
     WRONG_SORT = "wrong_sort", "The name is of another sort, such as a segment's where a tag's stands."
     CYCLE = "cycle", "Tags, segments or tiers are defined through each other; break the circle at one of them."
     UNKNOWN_FUNCTION = "unknown_function", "There is no such function."
-    FUNCTION_NOT_YET = "function_not_yet", "The function is not available yet in this version."
     MISSING_ARGUMENT = "missing_argument", "The function needs an argument more."
     TOO_MANY_ARGUMENTS = "too_many_arguments", "The function takes fewer arguments."
     UNKNOWN_ARGUMENT = "unknown_argument", "The function has no argument of this name."

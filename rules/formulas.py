@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rules.nodes import Aggregate, Days, Level, Membership, Node, Property, Trait
+from rules.nodes import (
+    Aggregate,
+    ClusterOf,
+    Days,
+    Level,
+    Membership,
+    Node,
+    Property,
+    QuantileOf,
+    ScoreOf,
+    Trait,
+)
 
 __all__ = [
     "ALWAYS",
@@ -65,9 +76,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The value of a trait, property, aggregate or date is not missing."""
+    """The value of a trait, property, aggregate, date or model is not missing."""
 
-    source: Trait | Property | Aggregate | Days
+    source: Trait | Property | Aggregate | Days | ClusterOf | ScoreOf | QuantileOf
 
 
 @dataclass(frozen=True, slots=True)

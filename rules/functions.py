@@ -9,7 +9,7 @@ from __future__ import annotations
 import keyword
 from dataclasses import dataclass
 
-__all__ = ["FUNCTIONS", "FUNCTIONS_TO_COME", "RESERVED_WORDS", "Function"]
+__all__ = ["FUNCTIONS", "RESERVED_WORDS", "Function"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,12 @@ FUNCTIONS = {
         Function("days_until", ("value",), 1, ("yearly",)),
         Function("in_segment", ("segment",), 1),
         Function("level", ("tier",), 1),
+        Function("cluster", ("model",), 1),
+        Function("score", ("model",), 1),
+        Function("quantile", ("model", "field"), 2),
         Function("has", ("value",), 1),
     )
 }
 
-FUNCTIONS_TO_COME = frozenset({"cluster", "score", "quantile"})
-
 # Python's keywords are among them: the parser is Python's, and a tag named `class` could never be read.
-RESERVED_WORDS = frozenset({*FUNCTIONS, *FUNCTIONS_TO_COME, *keyword.kwlist, "true", "false", "always"})
+RESERVED_WORDS = frozenset({*FUNCTIONS, *keyword.kwlist, "true", "false", "always"})

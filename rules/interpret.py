@@ -13,16 +13,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
-from typing import assert_never
+from typing import Any, assert_never
 
 from rules.days import date_in_text, days_between, local_day, local_hour
 from rules.history import MAX_MAGNITUDE, Event, cut_text, is_number, number_as_double, units_of
+from rules.models import Model
 from rules.nodes import (
     Aggregate,
     Among,
     And,
     Arithmetic,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -37,12 +39,15 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     TagName,
     TextTest,
     TextValue,
     Trait,
     children,
 )
+from rules.snapshots import quantile_scores
 from rules.weights import Category, top_hour, top_value
 from rules.windows import is_inside
 
@@ -75,7 +80,8 @@ class History:
     """All that is known of a user.
 
     events: those accepted, in log order.  user_hash: shifts the user's windows.  timezone: the catalog's.
-    inside: the segments the user is in.  levels: the level of each tier.
+    inside: the segments the user is in.  levels: the level of each tier.  clusters, scores: what models have come to.
+    models, snapshots: by name; of the fields of quantiles scores are computed as they are asked for.
     """
 
     events: Sequence[Event]
@@ -83,6 +89,10 @@ class History:
     timezone: str = "UTC"
     inside: AbstractSet[str] = frozenset()
     levels: Mapping[str, str] = field(default_factory=dict)
+    clusters: Mapping[str, int] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    models: Mapping[str, Model] = field(default_factory=dict)
+    snapshots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def value_of(node: Node, history: History, now_ms: int, event: Event | None = None) -> Value:
@@ -106,6 +116,13 @@ def value_of(node: Node, history: History, now_ms: int, event: Event | None = No
             return node.segment in history.inside
         case Level():
             return history.levels.get(node.tier)
+        case ClusterOf():
+            cluster = history.clusters.get(node.model)
+            return None if cluster is None else float(cluster)
+        case ScoreOf():
+            return history.scores.get(node.model)
+        case QuantileOf():
+            return _quantile(node, history, now_ms)
         case Lower():
             text = value_of(node.operand, history, now_ms, event)
             return text.lower() if isinstance(text, str) else None
@@ -144,6 +161,16 @@ def value_of(node: Node, history: History, now_ms: int, event: Event | None = No
             raise ValueError(f"tag {node.name!r} is not resolved")
         case _:
             assert_never(node)
+
+
+def _quantile(node: QuantileOf, history: History, now_ms: int) -> float | None:
+    snapshot = history.snapshots.get(node.model)
+    if snapshot is None:
+        return None
+    number = history.models[node.model].fields.index(node.field)
+    value = value_of(history.models[node.model].features[number].expression, history, now_ms)
+    score = quantile_scores([snapshot["fields"][number]], [value if is_number(value) else None])[node.field]
+    return None if score is None else float(score)
 
 
 def _typed(value: object, kind: Kind) -> Value:

@@ -11,16 +11,28 @@ from pydantic import BaseModel
 from rules.durations import UNIT_MS
 from rules.examples import EVENT_TYPES
 from rules.functions import FUNCTIONS
+from rules.models import ALGORITHMS, CLASSIFIER, CLUSTERS, MODEL_KINDS, QUANTILES
+from rules.reading import MAX_VERSION, NAME
 from rules.schema import (
     KINDS,
     MAX_LEVELS,
-    MAX_VERSION,
-    NAME,
     CatalogDocument,
     GoalDocument,
     LevelDocument,
     SegmentDocument,
     TierDocument,
+)
+from rules.schema_models import (
+    ANY_EVENT,
+    KEYS_OF_KIND,
+    MAX_BINS,
+    MAX_CLUSTERS,
+    MAX_FEATURES,
+    SAMPLE_MOMENTS,
+    FieldDocument,
+    LabelDocument,
+    ModelDocument,
+    SampleDocument,
 )
 
 __all__ = ["SCHEMA_FILE", "catalog_schema"]
@@ -99,6 +111,7 @@ def catalog_schema() -> Schema:
             },
             "kind": {"title": "The kind", "description": "What the condition is about.", "enum": [*KINDS]},
             "goal": _goal(),
+            "model": _model(),
             "segment": _segment(),
             "template": _template(),
             "tier": _tier(),
@@ -143,6 +156,7 @@ _CATALOG: dict[str, Schema] = {
     },
     "tags": _section("Named expressions, of any type.", "expression"),
     "templates": _section("Segments with parameters, written once and used by several.", "template"),
+    "models": _section("What is learned of all users: clusters, quantiles, classifiers.", "model"),
     "segments": _section("Named conditions; entering and leaving them is published.", "segment"),
     "tiers": _section("Ordered lists of conditions, of which exactly one holds.", "tier"),
     "tests": {
@@ -194,6 +208,107 @@ def _template() -> Schema:
         "required": ["parameters", "segment"],
         "additionalProperties": False,
     }
+
+
+def _model() -> Schema:
+    """One model; each kind has its own keys, and its own algorithms."""
+    features: Schema = {
+        "description": "What it looks at: numbers and durations over events and traits.",
+        "anyOf": [
+            {"type": "array", "items": {"$ref": "#/definitions/expression"}},
+            {
+                "type": "object",
+                "propertyNames": {"$ref": "#/definitions/name"},
+                "additionalProperties": {"$ref": "#/definitions/expression"},
+            },
+        ],
+        "minItems": 1,
+        "minProperties": 1,
+        "maxItems": MAX_FEATURES,
+        "maxProperties": MAX_FEATURES,
+    }
+    field: dict[str, Schema] = {
+        "value": {"$ref": "#/definitions/expression"},
+        "lower_is_better": {
+            "description": "The lowest get the highest score; so it is of durations.",
+            "type": "boolean",
+        },
+    }
+    keys: dict[str, Schema] = {
+        "title": {"$ref": "#/definitions/title"},
+        "kind": {"description": "What is learned.", "enum": [*MODEL_KINDS]},
+        "algorithm": {"description": "How it is learned.", "type": "string"},
+        "clusters": {
+            "description": "How many groups; of denstream and dbstream at the most.",
+            **_whole_number(2, MAX_CLUSTERS),
+        },
+        "bins": {"description": "The highest score; 5 if left out.", **_whole_number(2, MAX_BINS)},
+        "margin": {
+            "description": "How much nearer another cluster must be to move a user there; 0.1 if left out.",
+            "type": "number",
+            "minimum": 0,
+            "exclusiveMaximum": 1,
+        },
+        "features": features,
+        "fields": {
+            "description": "What is scored against all users.",
+            "type": "object",
+            "propertyNames": {"$ref": "#/definitions/name"},
+            "additionalProperties": {"anyOf": [{"$ref": "#/definitions/expression"}, _mapping(FieldDocument, field)]},
+            "minProperties": 1,
+            "maxProperties": MAX_FEATURES,
+        },
+        "label": _label(),
+        "names": {
+            "description": "Names for clusters, by number: {3: Night owls}.",
+            "type": "object",
+            "propertyNames": {"pattern": "^[1-9][0-9]*$"},
+            "additionalProperties": {"$ref": "#/definitions/text"},
+        },
+        "sample": _sample(),
+    }
+    needed = {CLUSTERS: ["features"], QUANTILES: ["fields"], CLASSIFIER: ["features", "label"]}
+    whole = _mapping(ModelDocument, keys)
+    kinds: list[Schema] = [
+        {
+            "properties": {"kind": {"const": kind}, "algorithm": {"enum": [*ALGORITHMS[kind]]}},
+            "required": ["kind", *needed[kind]],
+            "propertyNames": {"enum": [*KEYS_OF_KIND[kind]]},
+        }
+        for kind in MODEL_KINDS
+    ]
+    return {**whole, "oneOf": kinds}
+
+
+def _whole_number(least: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def _label() -> Schema:
+    events = {"examples": ["Order Completed", ANY_EVENT]}
+    keys: dict[str, Schema] = {
+        "absent": _described("text", f"Foretell that this event stays out; {ANY_EVENT}: that the user does.", **events),
+        "event": _described("text", "Foretell that this event comes.", **events),
+        "within": _described("duration", "How long after the sample; at least 1s."),
+    }
+    either = [{"required": ["absent"]}, {"required": ["event"]}]
+    return {"description": "What is foretold.", **_mapping(LabelDocument, keys), "oneOf": either}
+
+
+def _sample() -> Schema:
+    keys: dict[str, Schema] = {
+        "at": {
+            "description": "Once a day a user (moments, which is fair over users), or at events.",
+            "enum": [*SAMPLE_MOMENTS],
+        },
+        "share": {
+            "description": "The share of those that is taken.",
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 1,
+        },
+    }
+    return {"description": "What it learns from.", **_mapping(SampleDocument, keys)}
 
 
 def _goal() -> Schema:

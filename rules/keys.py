@@ -44,7 +44,7 @@ def correct_keys(
     for name in [name for name in mapping.keys if name not in keys]:
         key = mapping.keys.pop(name)
         value = mapping.values.pop(name, None)
-        if key.style == REFUSED:
+        if key.style == REFUSED or REPEATED in name:
             continue
         if name in to_come:
             message = f"{name} are not supported yet in this version; leave the section out for now"

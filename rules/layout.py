@@ -11,18 +11,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from rules.aggregates import hop_ms, key_of, stored_text
-from rules.compiled import Comparison, Compiled, Fact, Leaf, Linear, fact_of
+from rules.catalog import Catalog
+from rules.compiled import Comparison, Compiled, Fact, Feature, Leaf, Linear, fact_of
 from rules.flat import Fields, grouped, keys_of, put_lists, slots_for, starts_of
-from rules.nodes import Aggregate, Days, Level, Membership, Trait
+from rules.model_layout import lay_out_models
+from rules.nodes import Aggregate, ClusterOf, Days, Level, Membership, QuantileOf, ScoreOf, Trait
 from rules.tables import (
+    AGGREGATE,
     AGGREGATE_KINDS,
+    CLUSTER,
     COMPARISON,
     COUNT,
     DISTINCT,
+    FACT_CLUSTER,
     FACT_HOUR,
     FACT_LATEST,
     FACT_LEVEL,
     FACT_MEMBERSHIP,
+    FACT_QUANTILE,
+    FACT_SCORE,
     FACT_TOP,
     FACT_TRAIT,
     LINEAR,
@@ -32,12 +39,17 @@ from rules.tables import (
     NUMERIC,
     PLACE,
     PRESENT,
+    QUANTILE,
+    SEGMENT,
     SUM,
+    TIER,
+    TIME_SINCE,
     VALUE_FLAG,
     VALUES,
     Tables,
     UInt8,
 )
+from rules.units import Snapshots, Unit
 from rules.zones import FIRST_DAY, day_starts, zone_offsets
 
 __all__ = ["lay_out"]
@@ -46,8 +58,9 @@ _RINGED = ("count", "sum", "values", "min", "max")
 _FACT_KINDS = {"latest": FACT_LATEST, "top": FACT_TOP, "top_hour": FACT_HOUR}
 
 
-def lay_out(compiled: Compiled, timezone: str) -> Tables:
-    """The tables of a compiled catalog; `timezone` is the one of its days and hours."""
+def lay_out(compiled: Compiled, catalog: Catalog, snapshots: Snapshots, *, sampled: bool) -> Tables:
+    """The tables of a compiled catalog with the snapshots in force; `sampled`: users give samples."""
+    timezone = catalog.timezone
     leaves = list(compiled.leaves.numbers)
     cuts = _cuts(leaves, len(compiled.aggregates))
     fields = {
@@ -61,6 +74,7 @@ def lay_out(compiled: Compiled, timezone: str) -> Tables:
         **_wheres(compiled),
         **_events(compiled),
         **_zone(compiled, timezone),
+        **lay_out_models(compiled, catalog, snapshots, sampled=sampled),
     }
     return Tables(**fields)
 
@@ -114,7 +128,7 @@ def _facts(compiled: Compiled, leaves: Sequence[Leaf], timezone: str) -> Fields:
     facts = list(compiled.facts.numbers)
     kinds = [_fact_kind(fact) for fact in facts]
     tops, hours = slots_for([kind == FACT_TOP for kind in kinds]), slots_for([kind == FACT_HOUR for kind in kinds])
-    unit_of = {(unit.name, unit.tier): number for number, unit in enumerate(compiled.units) if not unit.retired}
+    unit_of = {_fact_of_unit(unit): number for number, unit in enumerate(compiled.units)}
     steps = [_steps(comparison) for comparison in compiled.comparisons.numbers]
     days = (
         (compiled.facts.numbers[fact], number)
@@ -177,30 +191,42 @@ def _leaves(compiled: Compiled, leaves: Sequence[Leaf], cuts: Sequence[list[int]
 
 
 def _comparisons(compiled: Compiled, leaves: Sequence[Leaf]) -> Fields:
-    comparisons = list(compiled.comparisons.numbers)
+    comparisons, features = list(compiled.comparisons.numbers), list(compiled.features.numbers)
     leaf_of = {leaf.source: number for number, leaf in enumerate(leaves) if leaf.kind == COMPARISON}
-    steps = [_steps(comparison) for comparison in comparisons]
+    steps = [_steps(comparison) for comparison in comparisons] + [list(feature.steps) for feature in features]
+    constants = [c.constant_ms if isinstance(c, Linear) else 0 for c in comparisons]
     flat = [step for part in steps for step in part]
     return {
         "comparison_kind": np.array([LINEAR if isinstance(c, Linear) else NUMERIC for c in comparisons], np.int8),
         "comparison_leaf": np.array([leaf_of[number] for number in range(len(comparisons))], np.int32),
         "comparison_operator": np.array([c.operator for c in comparisons], np.int8),
-        "comparison_constant": np.array([c.constant_ms if isinstance(c, Linear) else 0 for c in comparisons], np.int64),
+        "comparison_constant": np.array([*constants, *(feature.constant_ms or 0 for feature in features)], np.int64),
         "comparison_start": starts_of(map(len, steps)),
         "comparison_code": np.array([step[0] for step in flat], np.int8),
         "comparison_argument": np.array([step[1] for step in flat], np.int32),
         "comparison_coefficient": np.array([step[2] for step in flat], np.int64),
         "comparison_number": np.array([step[3] for step in flat], np.float64),
+        "feature_kind": np.array([_feature_kind(feature) for feature in features], np.int8),
+        "feature_in_force_count": compiled.features_in_force,
     }
+
+
+def _feature_kind(feature: Feature) -> int:
+    is_one = len(feature.steps) == 1 and feature.steps[0][0] == LOAD_AGGREGATE
+    if feature.constant_ms is None:
+        return AGGREGATE if is_one else NUMERIC
+    return TIME_SINCE if is_one and feature.steps[0][2] == 1 and feature.constant_ms == 0 else LINEAR
 
 
 def _programs(compiled: Compiled) -> Fields:
     levels: list[str | None] = []
     for unit in compiled.units:
-        levels += unit.levels if unit.tier else [None for _ in unit.conditions]
+        levels += unit.levels if unit.form == TIER else [None for _ in unit.conditions]
+    scores = [score for unit in compiled.units for score in unit.scores or [0 for _ in unit.conditions]]
     fields = {
         "level_text": np.array([0 if name is None else compiled.texts.numbers[name] for name in levels], np.int32),
         "level_key": np.array([0 if name is None else key_of(name) for name in levels], np.uint64),
+        "level_score": np.array(scores, np.int32),
     }
     put_lists(fields, "program", compiled.programs, flat="program_code")
     return fields
@@ -210,13 +236,12 @@ def _units(compiled: Compiled) -> Fields:
     units = compiled.units
     stays = slots_for([unit.min_stay_ms > 0 for unit in units])
     facts = compiled.facts.numbers
-    read = [
-        -1 if unit.retired else facts.get(Level(unit.name) if unit.tier else Membership(unit.name), -1)
-        for unit in units
-    ]
+    # Of clusters that are no more the fact is where the last one stands.
+    read = [-1 if unit.retired and unit.form != CLUSTER else facts.get(_fact_of_unit(unit), -1) for unit in units]
     return {
         "unit_key": keys_of(unit.stored_name for unit in units),
-        "unit_tier": np.array([unit.tier for unit in units], np.uint8),
+        "unit_form": np.array([unit.form for unit in units], np.uint8),
+        "quantile_count": sum(unit.form == QUANTILE for unit in units),
         "unit_first_program": starts_of(len(unit.conditions) for unit in units),
         "unit_has_exit": np.array([unit.has_exit for unit in units], np.uint8),
         "unit_min_stay_ms": np.array([unit.min_stay_ms for unit in units], np.int64),
@@ -297,24 +322,47 @@ def _fact_kind(fact: Fact) -> int:
             return FACT_MEMBERSHIP
         case Level():
             return FACT_LEVEL
+        case ClusterOf():
+            return FACT_CLUSTER
+        case ScoreOf():
+            return FACT_SCORE
+        case QuantileOf():
+            return FACT_QUANTILE
         case Aggregate(function=function):
             return _FACT_KINDS[function]
 
 
 def _fact_name(fact: Fact, timezone: str) -> str:
     match fact:
-        case Membership(segment=name) | Level(tier=name):
-            return name
-        case _:
+        case Trait() | Aggregate():
             return stored_text(fact, timezone)
+        case QuantileOf(model=model, field=name):
+            return _apart("quantile", model, name)
+        case Membership(segment=name) | Level(tier=name) | ClusterOf(model=name) | ScoreOf(model=name):
+            return _apart(type(fact).__name__, name)
 
 
-def _fact_source(fact: Fact, compiled: Compiled, unit_of: dict[tuple[str, bool], int]) -> int:
+def _apart(*parts: str) -> str:
+    """A name that is not a trait's or an aggregate's too."""
+    return "\x1f" + "\x1f".join(parts)
+
+
+def _fact_of_unit(unit: Unit) -> Fact:
+    """What reads whether a user is in a unit, or where."""
+    if unit.form == SEGMENT:
+        return Membership(unit.name)
+    if unit.form == TIER:
+        return Level(unit.name)
+    if unit.form == CLUSTER:
+        return ClusterOf(unit.name)
+    model, _, field = unit.name.partition(".")
+    return QuantileOf(model, field)
+
+
+def _fact_source(fact: Fact, compiled: Compiled, unit_of: dict[Fact, int]) -> int:
     match fact:
-        case Membership(segment=name):
-            return unit_of[name, False]
-        case Level(tier=name):
-            return unit_of[name, True]
+        case Membership() | Level() | ClusterOf() | QuantileOf():
+            return unit_of.get(fact, -1)
         case Aggregate(property=str(name)):
             return compiled.properties.numbers[name]
         case _:

@@ -7,6 +7,7 @@ durations into `DurationValue`, and leaves a tree that the compiler and the inte
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeGuard, assert_never
@@ -18,6 +19,7 @@ __all__ = [
     "And",
     "Arithmetic",
     "BooleanValue",
+    "ClusterOf",
     "Compare",
     "Days",
     "DurationValue",
@@ -32,6 +34,8 @@ __all__ = [
     "NumberValue",
     "Or",
     "Property",
+    "QuantileOf",
+    "ScoreOf",
     "Span",
     "TagName",
     "TextTest",
@@ -158,6 +162,31 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterOf:
+    """`cluster(model)`: the id of the user's cluster, from 1 on; missing while the model has no snapshot in force."""
+
+    model: str
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOf:
+    """`score(model)`: how likely a classifier's label is, 0 to 1; missing while it has no snapshot in force."""
+
+    model: str
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileOf:
+    """`quantile(model, field)`: 1 to the model's bins, as the field's value is now; missing where that value is."""
+
+    model: str
+    field: str
+    span: Span = dataclasses.field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Lower:
     """`lower(text)`: the string in small letters (Unicode's simple lower case, as `str.lower`)."""
 
@@ -270,6 +299,9 @@ Node = (
     | Property
     | Membership
     | Level
+    | ClusterOf
+    | ScoreOf
+    | QuantileOf
     | Lower
     | TextTest
     | Days
@@ -289,7 +321,7 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case NumberValue() | TextValue() | BooleanValue() | DurationValue() | TagName():
             return ()
-        case Trait() | Property() | Membership() | Level():
+        case Trait() | Property() | Membership() | Level() | ClusterOf() | ScoreOf() | QuantileOf():
             return ()
         case Aggregate():
             return () if node.where is None else (node.where,)
@@ -319,6 +351,9 @@ _KINDS: dict[type[Node], Kind] = {
     DurationValue: Kind.DURATION,
     Membership: Kind.BOOLEAN,
     Level: Kind.STRING,
+    ClusterOf: Kind.NUMBER,
+    ScoreOf: Kind.NUMBER,
+    QuantileOf: Kind.NUMBER,
     Lower: Kind.STRING,
     TextTest: Kind.BOOLEAN,
     Days: Kind.NUMBER,

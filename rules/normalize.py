@@ -33,6 +33,7 @@ from rules.nodes import (
     And,
     Arithmetic,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -47,6 +48,8 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     TagName,
     TextTest,
     TextValue,
@@ -145,7 +148,7 @@ class _Normalizer:
                 return presence if wanted else lacks(presence)
             case NumberValue() | TextValue() | DurationValue() | TagName() | Aggregate() | Negate() | Arithmetic():
                 raise TypeError(f"{type(node).__name__} is not a resolved condition")
-            case Level() | Lower() | Days():
+            case Level() | Lower() | Days() | ClusterOf() | ScoreOf() | QuantileOf():
                 raise TypeError(f"{type(node).__name__} is not a resolved condition")
             case _:
                 assert_never(node)
@@ -156,7 +159,7 @@ class _Normalizer:
         What lies below would stand in both, and twice as often with every `has` inside another.
         """
         match node:
-            case Trait() | Property() | Days():
+            case Trait() | Property() | Days() | ClusterOf() | ScoreOf() | QuantileOf():
                 return Present(node)
             case Aggregate():
                 return ALWAYS if node.function in _NEVER_MISSING else Present(node)
@@ -198,7 +201,9 @@ class _Normalizer:
                 return Constant(compare_numbers(operator, values[0], values[1]))
             if any(value is not None and math.isnan(value) for value in values):
                 return NEVER
-            if left == right and isinstance(left, Trait | Property | Aggregate | Days):
+            if left == right and isinstance(
+                left, Trait | Property | Aggregate | Days | ClusterOf | ScoreOf | QuantileOf
+            ):
                 return self.presence(left) if operator in ("==", "<=", ">=") else NEVER
         return Test(operator, left, right)
 

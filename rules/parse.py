@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from rules.calls import HOLE, CallReader, Constant
 from rules.errors import Flaw, ProblemCode, clip
-from rules.functions import FUNCTIONS, FUNCTIONS_TO_COME
+from rules.functions import FUNCTIONS
 from rules.nodes import (
     Among,
     And,
@@ -219,16 +219,10 @@ class _Conversion:
         if name in FUNCTIONS:
             message = f"{name} is a function: call it, as in {FUNCTIONS[name].usage}"
             return self._refuse(ProblemCode.WRONG_SORT, message, span, name, "a call", f"{name}(…)")
-        if name in FUNCTIONS_TO_COME:
-            return self._not_yet(name, span)
         if name == "always":
             message = 'always is no condition here; it is the last level of a tier. Write "true" for what always holds'
             return self._refuse(ProblemCode.WRONG_SORT, message, span, name, "a condition", "true")
         return TagName(name, span)
-
-    def _not_yet(self, name: str, span: Span) -> Node:
-        message = f"the function {name} is not available yet in this version; leave the rule out, or say it with others"
-        return self._refuse(ProblemCode.FUNCTION_NOT_YET, message, span, name, f"one of {', '.join(FUNCTIONS)}")
 
     def _comparison(self, tree: ast.Compare, span: Span, level: int, depth: int) -> Node:
         # A chain is a condition of conditions: the pairs lie one deeper.
@@ -306,8 +300,6 @@ class _Conversion:
         return reader.read()
 
     def _unknown_function(self, name: str, span: Span) -> Node:
-        if name in FUNCTIONS_TO_COME:
-            return self._not_yet(name, span)
         nearest = self._suggester.nearest(name, FUNCTIONS)
         return self._refuse(
             ProblemCode.UNKNOWN_FUNCTION,

@@ -1,109 +1,74 @@
-"""The reference: one partition's log → changes, profiles and rejects, user by user, from plain lists of events.
+"""The reference: one partition's log → changes, profiles, rejects, samples, user by user, from plain lists of events.
 
 The compiled engine is held to it by property tests and golden cases. It looks at a user at every moment at which
-anything could change (`rules.looks`).
+anything could change (`rules.looks`), at the user's model moments and at deadlines of labels. At one moment:
+1. Labels that are due, or that the event brings, are settled (`rules.reference_models`).
+2. At an event, a model moment and a switch clusters and scores are computed anew, in the order of the catalog.
+3. At an event and a model moment samples are taken.
+4. Segments and tiers follow, in the order of dependency, then what the last catalog alone had.
 """
 
 from __future__ import annotations
 
-import hashlib
 import heapq
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rules.catalog import Catalog, Segment, Tier
-from rules.history import Event, Reads, RecordError, hash_of_user, read_event
+from rules.history import Reads, RecordError, hash_of_user, read_event
 from rules.interpret import PRESENT, History, value_of, walk
 from rules.looks import looks_ms, sum_peak_units
+from rules.models import CLUSTERS, Model, fits
 from rules.nodes import Aggregate, Node, Property, Trait
+from rules.reference_messages import Outcome, ReferenceProfile, cloud_event
+from rules.reference_models import ModelsInForce, ReferenceSample, next_model_moment_ms
+from rules.reference_user import Occasion, User
 
 __all__ = ["Outcome", "Reference", "ReferenceProfile"]
 
 DAY_MS = 86_400_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEPT_MESSAGE_IDS = 64
 MAX_SUM_UNITS = 9 * 10**18
 """9·10¹² in millionths: what a sum may come to."""
 FAR_MS = 400 * DAY_MS
 """How far ahead the next flip is looked for: past every day of a year."""
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one record brought about: changes, or why there are none.
-
-    changes: CloudEvents as plain dicts, in the order of the user's versions.  reason: the code of a reject.
-    """
-
-    changes: list[dict[str, object]] = field(default_factory=list)
-    reason: str | None = None
-    duplicate: bool = False
-    misplaced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceProfile:
-    """One user as of a moment.
-
-    tags: durations in ms, missing None.  segments: those held, in the catalog's order, and since_ms: when each was
-    entered.  levels: the level of each tier, in the catalog's order.
-    """
-
-    user: str
-    version: int
-    incarnation: int
-    tags: dict[str, object]
-    segments: list[str]
-    since_ms: dict[str, int]
-    levels: dict[str, str]
-
-
-@dataclass(slots=True)
-class _User:
-    """newest_ms: the newest moment of an evaluation that had an event or a new catalog, or that changed something."""
-
-    name: str
-    user_hash: int
-    incarnation: int
-    newest_ms: int
-    version: int = 0
-    events: list[Event] = field(default_factory=list)
-    message_ids: list[tuple[str, int]] = field(default_factory=list)
-    entered_ms: dict[str, int] = field(default_factory=dict)
-    levels: dict[str, str] = field(default_factory=dict)
-
-    def history(self, timezone: str) -> History:
-        return History(self.events, self.user_hash, timezone, self.entered_ms.keys(), self.levels)
-
-
-@dataclass(frozen=True, slots=True)
-class _Occasion:
-    """Why users are looked at: the moment, the cause, and the record if that is an event."""
-
-    now_ms: int
-    cause: str
-    record: dict[str, int] | None = None
+Snapshot = Mapping[str, Any]
 
 
 class Reference:
     """The fold of one partition's log. Records are fed one by one, in log order; nothing is ever forgotten."""
 
     def __init__(
-        self, catalog: Catalog, *, app: str = "tagstream", partition: int = 0, partition_count: int = 1
+        self,
+        catalog: Catalog,
+        *,
+        app: str = "tagstream",
+        partition: int = 0,
+        partition_count: int = 1,
+        snapshots: Mapping[str, Snapshot] | None = None,
+        sampled: bool = False,
     ) -> None:
+        """snapshots: those in force at the start, by model.  sampled: whether users give `samples`."""
         self.app = app
         self.partition = partition
         self.partition_count = partition_count
-        self._users: dict[str, _User] = {}
-        self._take(catalog)
+        self.samples: list[ReferenceSample] = []
+        self._sampled = sampled
+        self._users: dict[str, User] = {}
+        self._waiting: dict[str, Snapshot] = {}
+        self._take(catalog, snapshots or {})
 
-    def _take(self, catalog: Catalog) -> None:
+    def _take(self, catalog: Catalog, snapshots: Mapping[str, Snapshot]) -> None:
         self.catalog = catalog
+        self.models = ModelsInForce(catalog, snapshots, sampled=self._sampled)
         segments = [node for segment in catalog.segments.values() for node in _conditions(segment)]
         levels = [level.when for tier in catalog.tiers.values() for level in tier.levels.values()]
-        self._condition_nodes = list(_distinct([*segments, *levels]))
-        everything = list(_distinct([*segments, *levels, *(tag.expression for tag in catalog.tags.values())]))
+        in_conditions = list(_distinct([*segments, *levels]))
+        self._condition_nodes = [*in_conditions, *self.models.field_nodes(in_conditions)]
+        features = [feature.expression for model in catalog.models.values() for feature in model.features]
+        tags = [tag.expression for tag in catalog.tags.values()]
+        everything = list(_distinct([*segments, *levels, *tags, *features]))
         aggregates = [node for node in everything if isinstance(node, Aggregate)]
         self._sums = [node for node in aggregates if node.function in ("sum", "mean")]
         numeric = [node for node in aggregates if node.function in ("sum", "mean", "min", "max")]
@@ -134,7 +99,8 @@ class Reference:
         if user_hash % self.partition_count != self.partition:
             return Outcome(reason="misplaced_again") if forwarded else Outcome(misplaced=True)
         known = self._users.get(event.user)
-        user = known or _User(event.user, user_hash, incarnation=offset, newest_ms=max(event.t_ms, watermark_ms))
+        first_ms = max(event.t_ms, watermark_ms)
+        user = known or User(event.user, user_hash, incarnation=offset, newest_ms=first_ms, seen_ms=first_ms)
         moment_ms = max(event.t_ms, user.newest_ms, watermark_ms)
         if event.message_id is not None and any(
             event.message_id == message_id and moment_ms - accepted_ms <= DAY_MS
@@ -154,7 +120,7 @@ class Reference:
             user.message_ids = [*user.message_ids, (event.message_id, moment_ms)][-KEPT_MESSAGE_IDS:]
         self._users[event.user] = user
         record = {"partition": self.partition, "offset": offset}
-        changes += self._evaluate(user, _Occasion(moment_ms, "event", record))
+        changes += self._evaluate(user, Occasion(moment_ms, "event", event, record))
         return Outcome(changes=changes)
 
     def advance(self, watermark_ms: int, users: Iterable[str] | None = None) -> list[dict[str, object]]:
@@ -172,30 +138,62 @@ class Reference:
         """A switch record: what is due at or before W happens under the old catalog, then all is looked at by the new.
 
         A catalog that is not newer is passed over. New aggregates are what they would be had they been there all along.
+        Of each model there is in force from then on the snapshot that waits, if it fits, else the last if that does.
         """
         changes = self.advance(watermark_ms)
         if catalog.version <= self.catalog.version:
             return changes
         previous = self.catalog
-        self._take(catalog)
-        for name in self.users:
-            user = self._users[name]
-            user.newest_ms = max(user.newest_ms, watermark_ms)
-            occasion = _Occasion(user.newest_ms, "catalog")
+        come = {name: snapshot for name, snapshot in self._waiting.items() if fits(snapshot, catalog)}
+        self._waiting = {name: snapshot for name, snapshot in self._waiting.items() if name not in come}
+        self._take(catalog, {**self.models.snapshots, **come})
+        for user in self._bring_over(watermark_ms):
+            occasion = Occasion(user.newest_ms, "catalog")
             changes += self._evaluate(user, occasion)
             changes += self._retire(user, previous, occasion)
         return changes
 
+    def switch_model(self, snapshot: Snapshot, watermark_ms: int) -> list[dict[str, object]]:
+        """A switch record of a model: what is due at or before W happens first, then all is looked at by the snapshot.
+
+        One that is not newer than that in force is passed over; one that does not fit waits for a catalog it fits.
+        """
+        changes = self.advance(watermark_ms)
+        name, version = str(snapshot["model"]), snapshot["version"]
+        if version <= self.models.versions.get(name, 0):
+            return changes
+        if not fits(snapshot, self.catalog):
+            self._waiting[name] = snapshot
+            return changes
+        if name in self._waiting and self._waiting[name]["version"] < version:
+            del self._waiting[name]
+        self._take(self.catalog, {**self.models.snapshots, name: snapshot})
+        for user in self._bring_over(watermark_ms):
+            changes += self._evaluate(user, Occasion(user.newest_ms, "model"))
+        return changes
+
+    def _bring_over(self, watermark_ms: int) -> Iterator[User]:
+        """The users in order, each at the moment of its first look by what has just come into force."""
+        for name in self.users:
+            user = self._users[name]
+            user.newest_ms = max(user.newest_ms, watermark_ms)
+            self.models.drop_strangers(user.models)
+            yield user
+
     def next_flip_ms(self, user: str, until_ms: int | None = None) -> int | None:
         """The moment of the user's next flip without an event; None if there is none up to `until_ms` (400 days on)."""
-        known = self._users[user]
-        return self._next_flip_ms(known, known.newest_ms + FAR_MS if until_ms is None else until_ms)
+        known = self._users[user].copy()
+        samples = [*self.samples]
+        changes = self._flip(known, known.newest_ms + FAR_MS if until_ms is None else until_ms, only_first=True)
+        self.samples = samples
+        return known.seen_ms if changes else None
 
     def profile(self, user: str, at_ms: int | None = None) -> ReferenceProfile:
         """One user, tags as of `at_ms` (not before the user's newest moment); memberships as they stand."""
         known = self._users[user]
         now_ms = known.newest_ms if at_ms is None else max(at_ms, known.newest_ms)
         held = [name for name in self.catalog.segments if name in known.entered_ms]
+        clustered = [name for name in self.catalog.models if name in known.models.clusters]
         return ReferenceProfile(
             user=user,
             version=known.version,
@@ -204,51 +202,77 @@ class Reference:
             segments=held,
             since_ms={name: known.entered_ms[name] for name in held},
             levels={name: known.levels[name] for name in self.catalog.tiers},
+            clusters={name: known.models.clusters[name] for name in clustered},
+            cluster_since_ms={name: known.models.since_ms[name] for name in clustered},
         )
 
     def profiles(self, at_ms: int | None = None) -> list[ReferenceProfile]:
         """All users in order."""
         return [self.profile(user, at_ms) for user in self.users]
 
-    def _flip(self, user: _User, until_ms: int) -> list[dict[str, object]]:
-        """Apply what time alone changes after the user's newest moment and up to `until_ms`, each at its own moment."""
+    def history(self, user: User) -> History:
+        """All that is known of a user, for `rules.interpret`."""
+        return History(
+            user.events,
+            user.user_hash,
+            self.catalog.timezone,
+            user.entered_ms.keys(),
+            user.levels,
+            user.models.clusters,
+            user.models.scores,
+            self.models.models,
+            self.models.snapshots,
+        )
+
+    def _flip(self, user: User, until_ms: int, *, only_first: bool = False) -> list[dict[str, object]]:
+        """Apply what time alone changes after the newest moment seen and up to `until_ms`, each at its own moment."""
         changes: list[dict[str, object]] = []
-        while (moment_ms := self._next_flip_ms(user, until_ms)) is not None:
-            user.newest_ms = moment_ms
-            changes += self._evaluate(user, _Occasion(moment_ms, "time"))
+        while (moment_ms := self._next_look_ms(user, until_ms)) is not None:
+            found = self._evaluate(user, Occasion(moment_ms, "time"))
+            changes += found
+            if found:
+                user.newest_ms = moment_ms
+            if found and only_first:
+                break
         return changes
 
-    def _next_flip_ms(self, user: _User, until_ms: int) -> int | None:
-        history = user.history(self.catalog.timezone)
-        looks = looks_ms(self._condition_nodes, history, user.newest_ms, until_ms)
+    def _next_look_ms(self, user: User, until_ms: int) -> int | None:
+        """The next moment at which something changes by time, or at which models are to be looked at."""
+        model_ms = self.models.next_look_ms(user.models, user.user_hash, user.seen_ms, until_ms)
+        flip_ms = self._next_flip_ms(user, until_ms if model_ms is None else model_ms)
+        return model_ms if flip_ms is None else flip_ms
+
+    def _next_flip_ms(self, user: User, until_ms: int) -> int | None:
+        looks = looks_ms(self._condition_nodes, self.history(user), user.seen_ms, until_ms)
         stays = [entered_ms + self.catalog.segments[name].min_stay_ms for name, entered_ms in user.entered_ms.items()]
-        stays = sorted(end_ms for end_ms in stays if user.newest_ms < end_ms <= until_ms)
+        stays = sorted(end_ms for end_ms in stays if user.seen_ms < end_ms <= until_ms)
         return next((moment_ms for moment_ms in heapq.merge(looks, stays) if self._moves(user, moment_ms)), None)
 
-    def _moves(self, user: _User, now_ms: int) -> bool:
+    def _moves(self, user: User, now_ms: int) -> bool:
         """Whether anything changes at a moment: the first that does, does so by the memberships as they stand."""
         segments, tiers = self.catalog.segments.values(), self.catalog.tiers.values()
         return any(self._turns(segment, user, now_ms) for segment in segments) or any(
             self._level(tier, user, now_ms) != user.levels.get(tier.name) for tier in tiers
         )
 
-    def _turns(self, segment: Segment, user: _User, now_ms: int) -> bool:
+    def _turns(self, segment: Segment, user: User, now_ms: int) -> bool:
         """Whether the user enters or leaves a segment at a moment."""
-        history = user.history(self.catalog.timezone)
+        history = self.history(user)
         when = value_of(segment.when, history, now_ms) is True
         leave = not when if segment.exit is None else value_of(segment.exit, history, now_ms) is True
         if segment.name in user.entered_ms:
             return leave and now_ms >= user.entered_ms[segment.name] + segment.min_stay_ms
         return when and not leave
 
-    def _level(self, tier: Tier, user: _User, now_ms: int) -> str:
+    def _level(self, tier: Tier, user: User, now_ms: int) -> str:
         """The first level of a tier whose condition holds."""
-        history = user.history(self.catalog.timezone)
+        history = self.history(user)
         return next(level.name for level in tier.levels.values() if value_of(level.when, history, now_ms) is True)
 
-    def _evaluate(self, user: _User, occasion: _Occasion) -> list[dict[str, object]]:
-        """Segments and tiers, each once, in the order of dependency: later ones see what earlier ones have come to."""
-        changes: list[dict[str, object]] = []
+    def _evaluate(self, user: User, occasion: Occasion) -> list[dict[str, object]]:
+        """Models, then segments and tiers, each once: later ones see what earlier ones have come to."""
+        user.seen_ms = occasion.now_ms
+        changes = self._ask_models(user, occasion)
         for name in self.catalog.order:
             if name in self.catalog.tiers:
                 tier = self.catalog.tiers[name]
@@ -260,9 +284,29 @@ class Reference:
                 changes.append(self._enter_or_leave(user, segment, segment.reads, occasion))
         return changes
 
-    def _retire(self, user: _User, previous: Catalog, occasion: _Occasion) -> list[dict[str, object]]:
+    def _ask_models(self, user: User, occasion: Occasion) -> list[dict[str, object]]:
+        """Labels, clusters and scores, samples: those of the moment."""
+        now_ms, of_user = occasion.now_ms, user.models
+        self.samples += self.models.settle(user.name, of_user, now_ms, occasion.event)
+        is_time = occasion.cause == "time"
+        if is_time and now_ms != next_model_moment_ms(user.user_hash, now_ms - 1):
+            return []
+        history = self.history(user)
+        changed = list(self.models.clusters(of_user, history, now_ms))
+        of_user.scores = self.models.scores(history, now_ms)
+        changes = [self._change_cluster(user, model, cluster, model.reads, occasion) for model, cluster in changed]
+        if is_time or occasion.cause == "event":
+            why = "moment" if is_time else "event"
+            self.samples += self.models.take(user.name, of_user, history, now_ms, why)
+        return changes
+
+    def _retire(self, user: User, previous: Catalog, occasion: Occasion) -> list[dict[str, object]]:
         """Leave what the catalog no longer has, whatever stay is left, under the title it had; its tags are gone."""
         changes: list[dict[str, object]] = []
+        for name, model in previous.models.items():
+            now = self.catalog.models.get(name)
+            if name in user.models.clusters and (now is None or now.kind != CLUSTERS):
+                changes.append(self._change_cluster(user, model, None, (), occasion))
         for name in previous.order:
             if name in previous.tiers:
                 if name not in self.catalog.tiers:
@@ -272,7 +316,7 @@ class Reference:
         return changes
 
     def _enter_or_leave(
-        self, user: _User, segment: Segment, reads: Sequence[str], occasion: _Occasion
+        self, user: User, segment: Segment, reads: Sequence[str], occasion: Occasion
     ) -> dict[str, object]:
         entered_ms = user.entered_ms.pop(segment.name, None)
         if entered_ms is None:
@@ -284,7 +328,7 @@ class Reference:
         return self._change(user, change, reads, occasion, data)
 
     def _change_level(
-        self, user: _User, tier: Tier, level: str | None, reads: Sequence[str], occasion: _Occasion
+        self, user: User, tier: Tier, level: str | None, reads: Sequence[str], occasion: Occasion
     ) -> dict[str, object]:
         before = user.levels.pop(tier.name, None)
         if level is not None:
@@ -293,36 +337,38 @@ class Reference:
         data = {**names, "from": before, "to": level}
         return self._change(user, "tagstream.level.changed", reads, occasion, data)
 
+    def _change_cluster(
+        self, user: User, model: Model, cluster: int | None, reads: Sequence[str], occasion: Occasion
+    ) -> dict[str, object]:
+        before = user.models.clusters.pop(model.name, None)
+        if cluster is not None:
+            user.models.clusters[model.name] = cluster
+            user.models.since_ms[model.name] = occasion.now_ms
+        from_name = None if before is None else model.names.get(before)
+        to_name = None if cluster is None else model.names.get(cluster)
+        data = {"model": model.name, "from": before, "to": cluster, "from_name": from_name, "to_name": to_name}
+        return self._change(user, "tagstream.cluster.changed", reads, occasion, data)
+
     def _change(
-        self, user: _User, change: str, reads: Sequence[str], occasion: _Occasion, about: dict[str, object]
+        self, user: User, change: str, reads: Sequence[str], occasion: Occasion, about: Mapping[str, object]
     ) -> dict[str, object]:
         """The CloudEvent of one transition; it raises the user's version."""
         user.version += 1
-        identity = f"{self.app}\x1f{user.name}\x1f{user.incarnation}\x1f{user.version}"
         data: dict[str, object] = {
             "user": user.name,
             "incarnation": user.incarnation,
             "version": user.version,
             "cause": occasion.cause,
             "catalog_version": self.catalog.version,
-            "model_versions": {},
+            "model_versions": self.models.versions,
             "tags": self._tags(reads, user, occasion.now_ms),
             "record": occasion.record,
             **about,
         }
-        return {
-            "specversion": "1.0",
-            "id": hashlib.sha256(identity.encode("utf-8")).hexdigest()[:32],
-            "source": f"/tagstream/{self.app}/{self.partition}",
-            "type": change,
-            "subject": user.name,
-            "time": _timestamp_text(occasion.now_ms),
-            "datacontenttype": "application/json",
-            "data": data,
-        }
+        return cloud_event(change, data, occasion.now_ms, self.app, self.partition)
 
-    def _tags(self, names: Iterable[str], user: _User, now_ms: int) -> dict[str, object]:
-        history = user.history(self.catalog.timezone)
+    def _tags(self, names: Iterable[str], user: User, now_ms: int) -> dict[str, object]:
+        history = self.history(user)
         values = {name: value_of(self.catalog.tags[name].expression, history, now_ms) for name in names}
         return {name: None if value is PRESENT else value for name, value in values.items()}
 
@@ -334,9 +380,3 @@ def _conditions(segment: Segment) -> list[Node]:
 def _distinct(roots: Iterable[Node]) -> dict[Node, None]:
     """All nodes of some trees, each once, in order of their first mention."""
     return {node: None for root in roots for node in walk(root)}
-
-
-def _timestamp_text(t_ms: int) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    moment = EPOCH + timedelta(milliseconds=t_ms)
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

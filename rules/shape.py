@@ -3,7 +3,7 @@
 1. What stands twice is kept (`rules.keys`), so that what is wrong inside it is found as well.
 2. Misspelt keys are looked for. One that is surely meant for a missing key is then read as that key, so that what
    stands under it is checked too and the key is not reported as missing besides.
-3. Segments that use a template get its keys (`rules.templates`).
+3. Segments that use a template get its keys (`rules.templates`); models are looked at (`rules.shape_models`).
 4. The values are held to the schema (`rules.schema`).
 """
 
@@ -16,14 +16,16 @@ from rules.document import Document, Mapping, Scalar, Sequence, Value
 from rules.errors import ProblemCode, clip
 from rules.keys import correct_keys, keep_repeats, mappings_in, name_of
 from rules.place import REFUSED
-from rules.schema import CatalogDocument, GoalDocument, LevelDocument, SegmentDocument, Text, TierDocument
+from rules.reading import Text
+from rules.schema import CatalogDocument, GoalDocument, LevelDocument, SegmentDocument, TierDocument
+from rules.shape_models import check_models
 from rules.suggest import Suggester
 from rules.templates import USE_KEYS, Templates, fill_templates
 
 __all__ = ["SECTIONS_TO_COME", "read_shape"]
 
-SECTIONS_TO_COME = frozenset({"models", "triggers"})
-_SECTIONS = ("tags", "templates", "segments", "tiers", "tests")
+SECTIONS_TO_COME = frozenset({"triggers"})
+_SECTIONS = ("tags", "templates", "models", "segments", "tiers", "tests")
 _CODES = {str(code): code for code in ProblemCode}
 
 
@@ -47,6 +49,7 @@ def read_shape(document: Document, root: Mapping, suggester: Suggester) -> tuple
         correct_keys(document, tier, [*TierDocument.model_fields], suggester)
         for level in mappings_in(tier.values.get("levels")):
             correct_keys(document, level, [*LevelDocument.model_fields], suggester)
+    check_models(document, root, suggester)
     plain = {name: _plain(value) for name, value in root.values.items() if name not in ("templates", "tests")}
     try:
         return CatalogDocument.model_validate(plain), templates

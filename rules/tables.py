@@ -30,9 +30,14 @@ AGGREGATE_KINDS = {
     "days_until": DAYS_UNTIL,
 }
 
-# Fact kinds: values of a user that no ring gives. Only the first four are stored; memberships and levels follow from
-# what the user is in.
-FACT_TRAIT, FACT_LATEST, FACT_TOP, FACT_HOUR, FACT_MEMBERSHIP, FACT_LEVEL = range(6)
+# Fact kinds: values of a user that no ring gives. The first four and scores are stored; the others follow from what the
+# user is in.
+FACT_TRAIT, FACT_LATEST, FACT_TOP, FACT_HOUR, FACT_MEMBERSHIP, FACT_LEVEL, FACT_CLUSTER, FACT_SCORE, FACT_QUANTILE = (
+    range(9)
+)
+
+# Forms of units. A quantile is a field of a model: a tier that nobody is told of, its levels the scores.
+SEGMENT, TIER, CLUSTER, QUANTILE = range(4)
 
 DISTINCT_VALUES = 64
 """Values that a `distinct` keeps: of more, those seen last."""
@@ -57,10 +62,18 @@ OPERATORS = {"==": EQUAL, "!=": UNEQUAL, "<": BELOW, "<=": AT_MOST, ">": ABOVE, 
 # Codes of condition programs; a code at or above 0 pushes that leaf's bit.
 AND, OR, NOT, TRUE, FALSE = -1, -2, -3, -4, -5
 
+# How a model's snapshot says what it says; of those without one the first that its kind may have.
+NEAREST, QUANTILES, LOGISTIC, TREES = range(4)
+
+# What settles a classifier's sample as positive, and when samples are taken.
+NO_LABEL, LABEL_ABSENT, LABEL_EVENT = range(3)
+NOT_SAMPLED, AT_MOMENTS, AT_EVENTS = range(3)
+
 # Codes of comparison programs. LINEAR comparisons have LOAD_AGGREGATE steps only, each with its coefficient.
 LOAD_CONSTANT, LOAD_AGGREGATE, LOAD_FACT, ADD, SUBTRACT, MULTIPLY, DIVIDE, NEGATE = range(8)
 ARITHMETIC = {"+": ADD, "-": SUBTRACT, "*": MULTIPLY, "/": DIVIDE}
-NUMERIC, LINEAR = 0, 1
+# A feature that is just an aggregate, or just a `since`, is told apart, as most are.
+NUMERIC, LINEAR, AGGREGATE, TIME_SINCE = range(4)
 
 # What brought a transition about, as rows and transitions hold it, and as messages name it.
 CAUSE_EVENT, CAUSE_TIME, CAUSE_CATALOG, CAUSE_MODEL, CAUSE_BACKFILL = range(5)
@@ -75,10 +88,11 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Tables(NamedTuple):
-    """A catalog as arrays: A aggregates (R with rings), F facts, T traits, L leaves, X comparisons, U units, W wheres.
+    """A catalog, and the snapshots in force, as arrays.
 
-    Units are segments and tiers. A list of lists is flat: the entries of i are `flat[start[i]:start[i + 1]]`, and
-    `start` has one more entry.
+    A aggregates (R with rings), F facts, T traits, L leaves, X comparisons, U units, W wheres, M models, Q features of
+    models, each expression once. Units are segments, tiers, models that make clusters, and fields of quantiles. A list
+    of lists is flat: the entries of i are `flat[start[i]:start[i + 1]]`, and `start` has one more entry.
     """
 
     aggregate_kind: Int8  # (A,) COUNT … DAYS_UNTIL
@@ -102,9 +116,9 @@ class Tables(NamedTuple):
     aggregate_leaf: Int32  # leaves to set when the aggregate's place changes
     aggregate_comparison_start: Int32
     aggregate_comparison: Int32  # comparisons to look at when the aggregate changes
-    fact_kind: Int8  # (F,) FACT_TRAIT … FACT_LEVEL
+    fact_kind: Int8  # (F,) FACT_TRAIT … FACT_QUANTILE
     fact_key: UInt64  # (F,) what stored rows know it by
-    fact_source: Int32  # (F,) property column of LATEST and TOP, unit of MEMBERSHIP and LEVEL, else -1
+    fact_source: Int32  # (F,) property column of LATEST and TOP, unit of those that follow from one, else -1
     fact_half_life_ms: Int64  # (F,) TOP and HOUR: 0 plain counts
     fact_slot: Int32  # (F,) number among the TOPs (32 entries each) or among the HOURs (24 cells each), else -1
     top_count: int
@@ -129,24 +143,28 @@ class Tables(NamedTuple):
     comparison_kind: Int8  # (X,) NUMERIC LINEAR
     comparison_leaf: Int32  # (X,) the leaf it sets
     comparison_operator: Int8  # (X,)
-    comparison_constant: Int64  # (X,) LINEAR: ms added to the terms before comparing with 0
-    comparison_start: Int32  # (X + 1,)
+    comparison_constant: Int64  # (X + Q,) LINEAR: ms added to the terms (of a comparison, before comparing with 0)
+    comparison_start: Int32  # (X + Q + 1,) the steps of comparisons, then of features
     comparison_code: Int8
     comparison_argument: Int32  # aggregate or fact
     comparison_coefficient: Int64
     comparison_number: Float64
-    program_start: Int32  # (P + 1,) `when` and `exit` of each segment, one a level of each tier
+    feature_kind: Int8  # (Q,) NUMERIC LINEAR AGGREGATE TIME_SINCE; first those that models in force are asked with
+    feature_in_force_count: int  # how many those are
+    program_start: Int32  # (P + 1,) `when` and `exit` of each segment, one a level of each tier or quantile
     program_code: Int32
-    level_text: Int32  # (P,) text id of the level's name, 0 for programs of segments
-    level_key: UInt64  # (P,) what stored rows know the level by, 0 for programs of segments
+    level_text: Int32  # (P,) text id of the level's name, 0 for programs of others than tiers
+    level_key: UInt64  # (P,) what stored rows know the level by, 0 for programs of others than tiers
+    level_score: Int32  # (P,) the score that a quantile's level stands for, 0 for programs of others
     unit_key: UInt64  # (U,) what stored rows know it by
-    unit_tier: UInt8  # (U,) 1: a tier
+    unit_form: UInt8  # (U,) SEGMENT TIER CLUSTER QUANTILE
+    quantile_count: int  # units below this are quantiles
     unit_first_program: Int32  # (U + 1,)
     unit_has_exit: UInt8  # (U,)
     unit_min_stay_ms: Int64  # (U,)
     unit_stay: Int32  # (U,) its slot among the minimum stays, -1: none
-    unit_fact: Int32  # (U,) the MEMBERSHIP or LEVEL that holds it, -1: nothing reads it
-    unit_retired: UInt8  # (U,) 1: of the previous catalog only; a member leaves at once, a tier goes to no level
+    unit_fact: Int32  # (U,) the MEMBERSHIP, LEVEL, CLUSTER or QUANTILE that holds it, -1: nothing reads it
+    unit_retired: UInt8  # (U,) 1: of the previous catalog only; a member leaves at once, others go to no level, cluster
     stay_unit: Int32  # the unit of each such slot
     stay_count: int
     message_aggregate_count: int  # aggregates below this are read by tags of messages: the values of a transition
@@ -170,3 +188,42 @@ class Tables(NamedTuple):
     zone_offset_ms: Int64  # local time less UTC
     first_day: int  # number of the local day (days since 1970-01-01) of `day_start[0]`
     day_start: Int64  # UTC ms at which local day first_day + i begins, ascending; empty without DAYS
+    model_kind: Int8  # (M,) NEAREST QUANTILES LOGISTIC TREES
+    model_in_force: UInt8  # (M,) 1: a snapshot says something of each user; of QUANTILES always 0, they are units
+    model_fact: Int32  # (M,) its CLUSTER or SCORE, of QUANTILES -1
+    model_unit: Int32  # (M,) of NEAREST its unit, else -1
+    model_margin: Float64  # (M,) NEAREST: 1 less the margin
+    model_intercept: Float64  # (M,) LOGISTIC
+    model_feature_start: Int32  # (M + 1,)
+    model_feature: Int32  # the features of each model in its order; the next five have their entries beside these
+    model_term: Int32  # the term that is scaled, -1: of a model that is not asked
+    scale_centre: Float64
+    scale_width: Float64
+    scale_missing: Float64
+    weight: Float64  # LOGISTIC
+    term_feature: Int32  # of each feature that is asked for, each way in which a model takes it
+    term_log: UInt8  # 1: its logarithm, of the value in units of
+    term_unit: Float64
+    model_cluster_start: Int32  # (M + 1,)
+    model_cluster: Int64  # ids of clusters, ascending for each model
+    centre: Float64  # of cluster after cluster, a number for each feature of its model
+    centre_first: Int32  # (M,) where a model's centres begin
+    model_tree_start: Int32  # (M + 1,)
+    model_tree: Int32  # the root of each tree
+    node_feature: Int32  # which of the model's features a node asks for, -1: it is a leaf
+    node_value: Float64  # the greatest value that goes left, or what the leaf says
+    node_left: Int32
+    node_right: Int32
+    model_sampled: Int8  # (M,) NOT_SAMPLED AT_MOMENTS AT_EVENTS
+    model_share: Float64  # (M,) of those moments
+    model_label: Int8  # (M,) NO_LABEL LABEL_ABSENT LABEL_EVENT
+    model_label_event: Int32  # (M,) the event's id, -1: any that is counted
+    model_within_ms: Int64  # (M,) how long a label is waited for
+    model_open: Int32  # (M,) its slot among the open samples, -1: it has none
+    model_key: UInt64  # (M,) what stored rows know its open sample by
+    open_model: Int32  # the model of each slot
+    open_first: Int32  # where the values of each slot's sample begin among those of all
+    open_width: int  # how many values open samples have in all
+    sampled_count: Int32  # (3,) how many models are NOT_SAMPLED, are sampled AT_MOMENTS, AT_EVENTS
+    in_force_count: int  # how many of `model_in_force` are 1
+    has_model_moments: int  # 1: users are looked at once a day

@@ -17,9 +17,10 @@ from rules.errors import ProblemCode, clip
 from rules.functions import RESERVED_WORDS
 from rules.keys import REPEATED, correct_keys
 from rules.place import REFUSED
+from rules.reading import MAX_TITLE_CHARACTERS, NAME
 from rules.scalars import ScalarError, value_of
 from rules.scan import MAX_NUMBER
-from rules.schema import MAX_TITLE_CHARACTERS, NAME, SegmentDocument
+from rules.schema import SegmentDocument
 from rules.suggest import Suggester
 
 __all__ = ["UNUSED", "USE_KEYS", "Templates", "Use", "fill_templates"]

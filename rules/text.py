@@ -18,6 +18,7 @@ from rules.nodes import (
     And,
     Arithmetic,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -32,6 +33,8 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     TagName,
     TextTest,
     TextValue,
@@ -125,9 +128,15 @@ class _Writer:
             case Property():
                 return _VALUE, f"property({string_text(node.name)})"
             case Membership():
-                return _VALUE, f"in_segment({string_text(node.segment)})"
+                return _VALUE, f"in_segment({node.segment})"
             case Level():
-                return _VALUE, f"level({string_text(node.tier)})"
+                return _VALUE, f"level({node.tier})"
+            case ClusterOf():
+                return _VALUE, f"cluster({node.model})"
+            case ScoreOf():
+                return _VALUE, f"score({node.model})"
+            case QuantileOf():
+                return _VALUE, f"quantile({node.model}, {node.field})"
             case Aggregate():
                 return _VALUE, self._aggregate(node)
             case Lower():

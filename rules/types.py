@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from rules.calls import HOLE
+from rules.clusters import ClusterNames
 from rules.comparisons import choice_flaws, comparison_flaws
 from rules.durations import DurationError, parse_duration
 from rules.errors import Flaw, ProblemCode, clip
@@ -24,6 +25,7 @@ from rules.nodes import (
     And,
     Arithmetic,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -38,6 +40,8 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     Span,
     TagName,
     TextTest,
@@ -90,6 +94,7 @@ class _Resolver:
         self.depth = 0
         self._scope = scope
         self._leaning = Leaning(scope.tags)
+        self._clusters = ClusterNames(scope, self.flaws)
         self._in_where = False
         self._is_too_large = False
 
@@ -123,6 +128,11 @@ class _Resolver:
                 if flaw is not None:
                     self.flaws.append(flaw)
                 return self._of_kind(node.span, node if flaw is None else None, kind_of(node), want)
+            case ClusterOf() | ScoreOf() | QuantileOf():
+                flaw = self._scope.flaw_of_model(node)
+                if flaw is not None:
+                    self.flaws.append(flaw)
+                return self._of_kind(node.span, node if flaw is None else None, Kind.NUMBER, want)
             case Lower() | TextTest() | Days():
                 return self._of_kind(node.span, self._of_string(node, depth), kind_of(node), want)
             case Has():
@@ -290,7 +300,10 @@ class _Resolver:
                 self._flaw(ProblemCode.WRONG_TYPE, message, node.span, "a duration", "numbers")
                 return
 
-    def _compare(self, node: Compare, depth: int) -> Node | None:
+    def _compare(self, written: Compare, depth: int) -> Node | None:
+        node = self._clusters.by_number(written)
+        if node is None:
+            return None
         kind = self._kind_or_flaw(self._leaning.of_comparison(node))
         left = self.want(node.left, kind, depth + 1)
         right = self.want(node.right, kind, depth + 1)
@@ -299,7 +312,10 @@ class _Resolver:
         made = Compare(node.operator, left, right, node.span)
         return self._without(made, list(comparison_flaws(made, node, self._scope)))
 
-    def _among(self, node: Among, depth: int) -> Node | None:
+    def _among(self, written: Among, depth: int) -> Node | None:
+        node = self._clusters.by_number(written)
+        if node is None:
+            return None
         kind = self._kind_or_flaw(self._leaning.of_choices(node))
         operand = self.want(node.operand, kind, depth + 1)
         choices: list[Node] = []

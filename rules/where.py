@@ -14,6 +14,7 @@ from rules.nodes import (
     And,
     Arithmetic,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -27,6 +28,8 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     Span,
     TagName,
     TextTest,
@@ -37,6 +40,14 @@ from rules.nodes import (
 __all__ = ["is_constant", "where_flaws"]
 
 _EXPECTED = "a property of the event beside constants"
+_CALLS = {
+    Trait: "trait",
+    Membership: "in_segment",
+    Level: "level",
+    ClusterOf: "cluster",
+    ScoreOf: "score",
+    QuantileOf: "quantile",
+}
 
 
 def is_constant(node: Node) -> bool:
@@ -89,7 +100,7 @@ class _WhereCheck:
                 return True
             case Negate() | Arithmetic():
                 self._constant(node)
-            case Aggregate() | Trait() | Membership() | Level() | Days():
+            case Aggregate() | Trait() | Days() | Membership() | Level() | ClusterOf() | ScoreOf() | QuantileOf():
                 self._stranger(node)
             case Lower() | TextTest():
                 self._side(node.operand)
@@ -115,14 +126,8 @@ class _WhereCheck:
             case _:
                 self._side(node)
 
-    def _stranger(self, node: Aggregate | Trait | Membership | Level | Days) -> None:
-        match node:
-            case Aggregate() | Days():
-                name = node.function
-            case Membership():
-                name = "in_segment"
-            case _:
-                name = "trait" if isinstance(node, Trait) else "level"
+    def _stranger(self, node: Aggregate | Trait | Days | Membership | Level | ClusterOf | ScoreOf | QuantileOf) -> None:
+        name = node.function if isinstance(node, Aggregate | Days) else _CALLS[type(node)]
         message = f"{name} reads the user, and where= only the event being counted; join it outside with and"
         self._flaw(message, node.span, name)
 

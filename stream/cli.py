@@ -18,17 +18,20 @@ from stream.commands import (
     apply,
     bench,
     check,
+    control,
     demo,
     diff,
     doctor,
     explain,
     lag,
     members,
+    models,
     preview,
     profile,
     replay,
     schema,
     status,
+    suggest,
     test,
     topics,
     up,
@@ -40,7 +43,7 @@ from stream.commands.outcome import INTERRUPTED, one_outcome
 __all__ = ["app", "main"]
 
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
-    "Start": {"demo": demo.demo, "up": up.up, "worker": worker.worker},
+    "Start": {"demo": demo.demo, "up": up.up, "worker": worker.worker, "control": control.control},
     "Rules": {
         "check": check.check,
         "test": test.run_tests,
@@ -55,6 +58,8 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "explain": explain.explain,
         "members": members.members,
         "watch": watch.watch,
+        "models": models.models,
+        "suggest": suggest.suggest,
     },
     "Operate": {"status": status.status, "lag": lag.lag, "doctor": doctor.doctor, "bench": bench.bench},
 }

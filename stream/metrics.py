@@ -31,6 +31,8 @@ class Metrics:
         self.forwards = self._counter("forwards", "Events sent on to the partition of their user.")
         self.ticks = self._counter("ticks", "Tick records written to move a quiet partition's watermark.")
         self.changes = self._counter("changes", "Changes published.", "segment", "change", "cause")
+        self.samples = self._counter("samples", "Samples published for models to learn from.", "model")
+        self.samples_dropped = self._counter("samples_dropped", "Samples not published, by why.", "reason")
         self.steps = self._counter("steps", "Steps committed.", "kind")
         self.resends = self._counter("resends", "Outboxes published again after a crash or an error.")
         self.lost_tails = self._counter("redis_lost_tail", "Times that Redis was found behind what was published.")
@@ -41,6 +43,9 @@ class Metrics:
         self.lag = self._gauge("lag_records", "Records between a partition's position and its end.", "partition")
         self.paused = self._gauge("partition_paused", "1 while a partition is paused, by why.", "partition", "reason")
         self.catalog_version = self._gauge("catalog_version", "Version of the catalog that runs.", "partition")
+        self.model_version = self._gauge(
+            "model_version", "Version of the snapshot that users are evaluated with.", "partition", "model"
+        )
         self.walk_left = self._gauge("walk_left_buckets", "Of 1,024, still to be visited after a switch.", "partition")
         self.backfill_left = self._gauge(
             "backfill_left_records", "Still to be read again for a catalog that is to come.", "partition"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rules.catalog import Catalog
+from rules.models import fits
 from rules.program import compile_catalog
 from rules.text import expression_text
 from stream.clock import Clock
@@ -118,14 +119,16 @@ def preview_live(
 ) -> None:
     """Count all users that the workers have rows of, as if the catalog took effect at this moment.
 
+    Models say what they say now, where the new catalog leaves them as they are.
     new: with a version above that of every stored row.  progress: told how many buckets of how many have been read.
     Blocks; it sleeps most of the time, so that the workers get on.
     """
     positions = reader.positions()
     for place, (partition, position) in enumerate(positions.items()):
         old = reader.catalog_of(position)
+        snapshots = {name: each for name, each in reader.snapshots_of(position).items() if fits(each, new)}
         engine = Engine(
-            compile_catalog(new, old),
+            compile_catalog(new, old, snapshots),
             app=app,
             partition=partition,
             partition_count=position.partition_count,

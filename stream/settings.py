@@ -21,7 +21,17 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.errors import ConfigurationError
-from tagstream.topics import CATALOG, EVENTS, EVENTS_DLQ, SEGMENT_CHANGES, topic_name
+from tagstream.topics import (
+    CATALOG,
+    EVENTS,
+    EVENTS_DLQ,
+    LEARNER_STATE,
+    MODELS,
+    OPS_METRICS,
+    PROFILE_SAMPLES,
+    SEGMENT_CHANGES,
+    topic_name,
+)
 
 __all__ = ["CONFIG_VARIABLE", "Delivery", "Origin", "Settings", "load_settings", "masked_url", "parse_duration_ms"]
 
@@ -111,6 +121,16 @@ class Settings(BaseSettings):
     )
     topic_events_dlq: TopicName | None = Field(None, description="the dead-letter topic; default {app}.events.dlq")
     topic_catalog: TopicName | None = Field(None, description="the topic of catalogs; default {app}.catalog")
+    topic_profile_samples: TopicName | None = Field(
+        None, description="the topic of what models learn from; default {app}.profile-samples"
+    )
+    topic_models: TopicName | None = Field(None, description="the topic of models' snapshots; default {app}.models")
+    topic_learner_state: TopicName | None = Field(
+        None, description="the topic of what the learner keeps for itself; default {app}.learner-state"
+    )
+    topic_ops_metrics: TopicName | None = Field(
+        None, description="the topic of how good models are; default {app}.ops-metrics"
+    )
     retention: Duration = Field("30d", description="how long new topics keep their records")
     row_memory_mib: int = Field(512, ge=1, le=1_048_576, description="memory for rows of users, per partition")
     batch_max_records: int = Field(20_000, ge=1, le=1_000_000, description="records that a batch takes at most")
@@ -126,6 +146,15 @@ class Settings(BaseSettings):
         None, ge=1_000, le=1_800_000, description="when a silent worker is given up; default 10000, embedded 2500"
     )
     redis_timeout_ms: int = Field(5_000, ge=100, le=600_000, description="how long Redis may take to answer")
+    samples_per_s: int = Field(
+        2_000, ge=0, le=1_000_000, description="samples for models that a worker publishes at most, a second"
+    )
+    snapshot_samples: int = Field(
+        10_000, ge=1, le=1_000_000_000, description="after how many samples of a model its next snapshot is made"
+    )
+    snapshot_every: Duration = Field(
+        "1h", description="after how long a model's next snapshot is made, if any sample has come"
+    )
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())
@@ -150,6 +179,26 @@ class Settings(BaseSettings):
     @property
     def catalog_topic(self) -> str:
         return self.topic_catalog or topic_name(self.app, CATALOG)
+
+    @property
+    def profile_samples_topic(self) -> str:
+        return self.topic_profile_samples or topic_name(self.app, PROFILE_SAMPLES)
+
+    @property
+    def models_topic(self) -> str:
+        return self.topic_models or topic_name(self.app, MODELS)
+
+    @property
+    def learner_state_topic(self) -> str:
+        return self.topic_learner_state or topic_name(self.app, LEARNER_STATE)
+
+    @property
+    def ops_metrics_topic(self) -> str:
+        return self.topic_ops_metrics or topic_name(self.app, OPS_METRICS)
+
+    @property
+    def snapshot_every_ms(self) -> int:
+        return parse_duration_ms(self.snapshot_every)
 
     @property
     def retention_ms(self) -> int:

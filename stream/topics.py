@@ -20,6 +20,10 @@ __all__ = ["Finding", "TopicPlan", "TopicState", "describe_topics", "ensure_topi
 _REPLICAS = 3
 _CATALOG_BYTES = 4_194_304
 """A catalog has up to 1 MiB of text; as JSON each line end and quotation mark takes two bytes, rare ones six."""
+_MODEL_BYTES = 8_388_608
+"""A snapshot of a forest, or a learner's state with its reservoirs, has some MiB at most."""
+_SAMPLES_KEPT_MS = 7 * 86_400_000
+"""Samples teach once: who proposes thresholds from them looks back a few days. There may be thousands a second."""
 _MESSAGE_BYTES = 1_048_576
 """What a topic must take at least: a dead letter carries up to 512 KiB of the original, a third more in Base64."""
 
@@ -59,6 +63,8 @@ def planned_topics(settings: Settings) -> tuple[TopicPlan, ...]:
     """The app's topics, in the order of the data's way."""
     kept = {"cleanup.policy": "delete", "max.message.bytes": str(_MESSAGE_BYTES)}
     kept["retention.ms"] = str(settings.retention_ms)
+    samples = {**kept, "retention.ms": str(min(settings.retention_ms, _SAMPLES_KEPT_MS))}
+    models = {"cleanup.policy": "compact", "max.message.bytes": str(_MODEL_BYTES)}
     return (
         # Time passes with the log, so the log's time must be the broker's: a producer's clock may be wrong.
         TopicPlan(settings.events_topic, settings.partitions, {**kept, "message.timestamp.type": "LogAppendTime"}),
@@ -66,6 +72,12 @@ def planned_topics(settings: Settings) -> tuple[TopicPlan, ...]:
         TopicPlan(settings.events_dlq_topic, settings.partitions, kept),
         # One partition: catalogs have an order. Compacted: the text of a version that rows name must stay for ever.
         TopicPlan(settings.catalog_topic, 1, {"cleanup.policy": "compact", "max.message.bytes": str(_CATALOG_BYTES)}),
+        # By model, so that whoever learns a model has all of its samples.
+        TopicPlan(settings.profile_samples_topic, settings.partitions, samples),
+        # Compacted: a snapshot that rows name, and what a learner has learned, must stay for ever.
+        TopicPlan(settings.models_topic, 1, models),
+        TopicPlan(settings.learner_state_topic, 1, models),
+        TopicPlan(settings.ops_metrics_topic, 1, kept),
     )
 
 
@@ -165,7 +177,11 @@ def _state(
 def _findings(state: TopicState, settings: Settings) -> list[Finding]:
     name, planned, actual = state.plan.name, state.plan.settings, state.settings
     is_events, is_letters = name == settings.events_topic, name == settings.events_dlq_topic
-    is_catalog = name == settings.catalog_topic
+    compacted = {
+        settings.catalog_topic: "the text of the catalog that runs would be deleted after a while",
+        settings.models_topic: "the snapshots that users are evaluated with would be deleted after a while",
+        settings.learner_state_topic: "what the models have learned would be deleted after a while",
+    }
     findings: list[Finding] = []
 
     def differs(setting: str, severity: Literal["error", "warning"], why: str) -> None:
@@ -176,15 +192,15 @@ def _findings(state: TopicState, settings: Settings) -> list[Finding]:
         value = actual[setting]
         if setting == "message.timestamp.type" and value != planned[setting]:
             differs(setting, "error", "time would pass by the producers' clocks, and a wrong one would end segments")
-        elif setting == "cleanup.policy" and is_catalog:
+        elif setting == "cleanup.policy" and name in compacted:
             if value != planned[setting]:
-                differs(setting, "error", "the text of the catalog that runs would be deleted after a while")
+                differs(setting, "error", compacted[name])
         elif setting == "cleanup.policy" and "compact" in value.split(","):
             differs(setting, "error" if is_events else "warning", "compaction drops all but a user's newest record")
         elif setting == "max.message.bytes" and int(value) < int(planned[setting]):
             differs(setting, "error" if is_letters else "warning", "the largest message would not fit")
         elif setting == "retention.ms" and 0 <= int(value) < int(planned[setting]):
-            differs(setting, "warning", "less is kept than TAGSTREAM_RETENTION says")
+            differs(setting, "warning", "less is kept than was planned for by TAGSTREAM_RETENTION")
     if state.replicas < state.wanted_replicas:
         findings.append(
             Finding(

@@ -20,6 +20,7 @@ __all__ = [
     "Change",
     "ClientClosedError",
     "ClientConfigurationError",
+    "ClusterChanged",
     "DeadLetter",
     "DeliveryError",
     "Event",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from tagstream.contracts import (
         Alias,
         Change,
+        ClusterChanged,
         DeadLetter,
         Event,
         Group,

@@ -69,8 +69,8 @@ class Subscriber:
     bootstrap: `host:port`, several with commas between them, or a sequence.
     group: name of the consumer group; its progress is kept under it.
     app, topic: the app's name; the topic's, where it is not `{app}.segment-changes`.
-    segments: hand out changes of these segments and tiers only. Gaps are still found, as versions count over all kinds
-        of change.
+    segments: hand out changes of these segments, tiers and models only. Gaps are still found, as versions count over
+        all kinds of change.
     start: where a group that is new begins: with the oldest change there is, or with those to come.
     isolation: `read_committed` (default) waits for the transactions of an exactly-once worker to end. On the embedded
         stack the default is `read_uncommitted`: there are no transactions, and its broker is wrong about them.

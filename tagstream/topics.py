@@ -12,6 +12,11 @@ __all__ = [
     "DEFAULT_APP",
     "EVENTS",
     "EVENTS_DLQ",
+    "LEARNER_STATE",
+    "MODELS",
+    "MODEL_KINDS",
+    "OPS_METRICS",
+    "PROFILE_SAMPLES",
     "SEGMENT_CHANGES",
     "TOPIC_KINDS",
     "check_app",
@@ -25,7 +30,14 @@ SEGMENT_CHANGES: Final = "segment-changes"
 EVENTS_DLQ: Final = "events.dlq"
 CATALOG: Final = "catalog"
 TOPIC_KINDS: Final = (EVENTS, SEGMENT_CHANGES, EVENTS_DLQ, CATALOG)
-"""Every kind of topic, in the order of the data's way. A new kind is added here and gets a file in `contracts/`."""
+"""Every kind of topic that other programs may rely on, in the order of the data's way. A new kind is added here and
+gets a file in `contracts/`."""
+PROFILE_SAMPLES: Final = "profile-samples"
+MODELS: Final = "models"
+LEARNER_STATE: Final = "learner-state"
+OPS_METRICS: Final = "ops-metrics"
+MODEL_KINDS: Final = (PROFILE_SAMPLES, MODELS, LEARNER_STATE, OPS_METRICS)
+"""Topics between workers, the learner and commands. Their messages are no part of the contract."""
 
 # Kafka's limit on a topic's name is 249 characters; the longest kind must still fit behind the app's name.
 _APP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")

@@ -45,10 +45,11 @@ class Quantities:
     numbers are whole.  parts: the quantities that one is made of.
     """
 
-    def __init__(self, levels: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, levels: Mapping[str, Sequence[str]], bins: Mapping[str, int]) -> None:
         self.universes: list[tuple[Domain, bool]] = []
         self.parts: dict[int, tuple[int, ...]] = {}
         self._levels = levels
+        self._bins = bins
         self._quantities: list[Quantity] = []
         self._places: dict[Quantity, int] = {}
         self._places_by_identity: dict[int, int] = {}
@@ -63,7 +64,7 @@ class Quantities:
             place = len(self._quantities)
             self._places[quantity] = place
             self._quantities.append(quantity)
-            self.universes.append(universe(quantity, self._levels))
+            self.universes.append(universe(quantity, self._levels, self._bins))
             rules = list(self._derived(place, quantity))
             if rules:
                 self._own_rules[place] = rules

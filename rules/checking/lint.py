@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rules.checking.constraints import Constraint
 from rules.checking.oddities import odd_flaws, overlap
 from rules.checking.satisfy import Reasoner
-from rules.checking.verdicts import always_flaw, never_flaw
+from rules.checking.verdicts import Known, always_flaw, never_flaw
 from rules.document import Document, Mapping, Scalar, Value
 from rules.errors import Flaw, ProblemCode, Severity, clip
 from rules.nodes import (
@@ -21,6 +21,7 @@ from rules.nodes import (
     Among,
     And,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -31,12 +32,15 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     Span,
     TextTest,
     TextValue,
     Trait,
     children,
 )
+from rules.shape_models import features_of
 from rules.text import expression_text, tag_texts
 
 if TYPE_CHECKING:
@@ -80,8 +84,9 @@ class _Lint:
         self._catalog = catalog
         self._document = document
         self._root = root
-        self._levels = {name: tuple(tier.levels) for name, tier in catalog.tiers.items()}
-        self._reasoner = Reasoner(self._levels)
+        levels = {name: tuple(tier.levels) for name, tier in catalog.tiers.items()}
+        self._known = Known(levels, {name: model.bins for name, model in catalog.models.items()})
+        self._reasoner = Reasoner(levels, self._known.bins)
         self._names = tag_texts((name, tag.expression) for name, tag in catalog.tags.items())
         self._tags = {id(tag.expression): name for name, tag in catalog.tags.items()}
         self._flawed: set[int] = set()
@@ -89,7 +94,7 @@ class _Lint:
         self._events: dict[str, list[tuple[Scalar, Span]]] = {}
 
     def run(self) -> None:
-        for expression in self._tag_expressions():
+        for expression in (*self._tag_expressions(), *self._features()):
             self._inspect(expression, expression.node)
         meanings: dict[str, tuple[Constraint, Constraint | None]] = {}
         for segment in self._catalog.segments.values():
@@ -212,11 +217,11 @@ class _Lint:
         span = node.span
         holds = self._reasoner.holds(node)
         if not self._reasoner.is_possible(holds):
-            self._report(written, never_flaw(node, span, self._levels, is_where=is_where))
+            self._report(written, never_flaw(node, span, self._known, is_where=is_where))
             return False
         if not self._reasoner.can_fail(node):
             is_certain = not self._reasoner.is_avoidable(holds)
-            self._report(written, always_flaw(node, span, self._levels, is_certain=is_certain))
+            self._report(written, always_flaw(node, span, self._known, is_certain=is_certain))
             return False
         return True
 
@@ -261,6 +266,16 @@ class _Lint:
             if scalar is not None:
                 yield _Written(tag.expression, scalar, f"tag {name}")
 
+    def _features(self) -> Iterator[_Written]:
+        """The expressions of the models' features, where no tag stands for them."""
+        models = self._root.values.get("models")
+        for model in self._catalog.models.values():
+            scalars = dict(features_of(models.values.get(model.name))) if isinstance(models, Mapping) else {}
+            for feature in model.features:
+                if id(feature.expression) not in self._tags:
+                    owner = f"feature {feature.name} of the model {model.name}"
+                    yield _Written(feature.expression, scalars[feature.name], owner)
+
     def _written(self, section: str, name: str, *path: str) -> _Written | None:
         scalar = self._scalar(section, name, *path)
         if scalar is None:
@@ -300,6 +315,7 @@ class _Lint:
         self._document.report(at, flaw.code, flaw.message, flaw.found, flaw.expected, flaw.suggestion, flaw.severity)
 
 
+_READS = (Aggregate, Trait, Days, Membership, Level, ClusterOf, ScoreOf, QuantileOf)
 _LEAVES = (NumberValue, TextValue, DurationValue, BooleanValue, Trait, Property)
 
 
@@ -307,7 +323,7 @@ def _reads_something(node: Node) -> bool:
     waiting = [node]
     while waiting:
         current = waiting.pop()
-        if isinstance(current, Aggregate | Trait | Days | Membership | Level):
+        if isinstance(current, _READS):
             return True
         waiting += children(current)
     return False

@@ -12,7 +12,9 @@ from rules.checking.constraints import AllOf, AnyOf, Constraint, Within
 from rules.checking.satisfy import Reasoner
 from rules.document import Mapping, Scalar
 from rules.errors import Flaw, ProblemCode, clip
+from rules.keys import mappings_in
 from rules.nodes import Node, Or, Span
+from rules.schema_models import ANY_EVENT
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog
@@ -86,11 +88,12 @@ def _unordered(constraint: Constraint) -> object:
 
 
 def _unused_tags(catalog: Catalog, root: Mapping) -> Iterator[Placed]:
-    """Tags that no segment, tier, tag or test reads. Where there are tags only, they are what the catalog is for."""
+    """Tags that nothing and no test reads. Where there are tags only, they are what the catalog is for."""
     if not catalog.segments and not catalog.tiers:
         return
     read = {name for segment in catalog.segments.values() for name in segment.reads}
     read |= {name for tier in catalog.tiers.values() for name in tier.reads}
+    read |= {name for model in catalog.models.values() for name in model.reads}
     read |= {name for example in catalog.examples for name in example.tags}
     tags = root.values.get("tags")
     if not isinstance(tags, Mapping):
@@ -147,15 +150,15 @@ def _near_pairs(names: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _goals(root: Mapping) -> Iterator[Scalar]:
-    """The events of the goals."""
-    segments = root.values.get("segments")
-    if not isinstance(segments, Mapping):
-        return
-    for segment in segments.values.values():
-        goal = segment.values.get("goal") if isinstance(segment, Mapping) else None
-        event = goal.values.get("event") if isinstance(goal, Mapping) else None
-        if isinstance(event, Scalar):
-            yield event
+    """The events of the segments' goals, and of the models' labels."""
+    for section, key, names in (("models", "label", ("absent", "event")), ("segments", "goal", ("event",))):
+        entries = root.values.get(section)
+        for entry in mappings_in(entries):
+            goal = entry.values.get(key)
+            for name in names:
+                event = goal.values.get(name) if isinstance(goal, Mapping) else None
+                if isinstance(event, Scalar) and event.text != ANY_EVENT:
+                    yield event
 
 
 def _key(root: Mapping, section: str, name: str) -> Scalar | None:

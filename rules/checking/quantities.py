@@ -26,6 +26,7 @@ from rules.checking.domains import (
 from rules.nodes import (
     Aggregate,
     Arithmetic,
+    ClusterOf,
     Days,
     DurationValue,
     Level,
@@ -35,6 +36,8 @@ from rules.nodes import (
     Node,
     NumberValue,
     Property,
+    QuantileOf,
+    ScoreOf,
     TextValue,
     Trait,
 )
@@ -74,8 +77,11 @@ class Look:
 Quantity = Node | Relation | Look
 
 
-def universe(quantity: Quantity, levels: Mapping[str, Sequence[str]]) -> tuple[Domain, bool]:
-    """All values that a quantity can have, and whether its numbers are whole. `levels` are those of each tier."""
+def universe(quantity: Quantity, levels: Mapping[str, Sequence[str]], bins: Mapping[str, int]) -> tuple[Domain, bool]:
+    """All values that a quantity can have, and whether its numbers are whole.
+
+    levels: those of each tier.  bins: how many each model of quantiles has.
+    """
     match quantity:
         case Relation():
             return Domain(MISSING, numbers_between(SIGNS[0], SIGNS[-1])), True
@@ -88,6 +94,12 @@ def universe(quantity: Quantity, levels: Mapping[str, Sequence[str]]) -> tuple[D
         case Level():
             names = levels.get(quantity.tier)
             return (A_STRING if names is None else Domain(0, (), frozenset(names))), False
+        case ClusterOf():
+            return Domain(MISSING, numbers_compared(">=", 1)), True
+        case ScoreOf():
+            return Domain(MISSING, numbers_between(0, 1)), False
+        case QuantileOf():
+            return Domain(MISSING, numbers_between(1, bins.get(quantity.model, math.inf))), True
         case Lower():
             return Domain(MISSING, (), frozenset(), True), False
         case Days():
@@ -166,7 +178,7 @@ def reach(node: Node, domain_of: Callable[[Node], tuple[Domain, bool]], *, is_du
         case Arithmetic():
             left = reach(node.left, domain_of, is_duration=is_duration)
             right = reach(node.right, domain_of, is_duration=is_duration)
-            is_whole = isinstance(node.right, Aggregate | Days) and domain_of(node.right)[1]
+            is_whole = isinstance(node.right, Aggregate | Days | ClusterOf | QuantileOf) and domain_of(node.right)[1]
             return _computed(node.operator, left, right, is_duration=is_duration, is_whole=is_whole)
         case _:
             domain, _ = domain_of(node)

@@ -38,8 +38,10 @@ class Reasoner:
     Nodes are known again by their identity, so those asked about must live as long as the reasoner.
     """
 
-    def __init__(self, levels: Mapping[str, Sequence[str]] | None = None) -> None:
-        self._quantities = Quantities(levels or {})
+    def __init__(
+        self, levels: Mapping[str, Sequence[str]] | None = None, bins: Mapping[str, int] | None = None
+    ) -> None:
+        self._quantities = Quantities(levels or {}, bins or {})
         self._conditions = Conditions(self._quantities)
         self.holds = self._conditions.holds
         self.fails = self._conditions.fails

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from rules.checking.quantities import is_small
 from rules.errors import Flaw, ProblemCode, clip
 from rules.nodes import (
     Aggregate,
     Among,
+    ClusterOf,
     Compare,
     Days,
     Level,
     Lower,
     Node,
     Property,
+    QuantileOf,
+    ScoreOf,
     Span,
     TextTest,
     TextValue,
@@ -22,28 +28,36 @@ from rules.nodes import (
 from rules.text import expression_text, string_text
 from rules.where import is_constant
 
-__all__ = ["always_flaw", "never_flaw"]
+__all__ = ["Known", "always_flaw", "never_flaw"]
 
 _EXPECTED = "a comparison that some users meet and some do not"
 
 
-def never_flaw(node: Node, span: Span, levels: dict[str, tuple[str, ...]], *, is_where: bool) -> Flaw:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a catalog tells of values: the levels of each tier, and the bins of each model of quantiles."""
+
+    levels: Mapping[str, Sequence[str]]
+    bins: Mapping[str, int]
+
+
+def never_flaw(node: Node, span: Span, known: Known, *, is_where: bool) -> Flaw:
     """The flaw of a single comparison that can never hold."""
-    reason, suggestion = _reason(node, levels)
+    reason, suggestion = _reason(node, known)
     who = "no event" if is_where else "nobody"
     message = f"{reason}, so this holds for {who}"
     return Flaw(ProblemCode.NEVER_HOLDS, message, span, clip(expression_text(node)), _EXPECTED, suggestion)
 
 
-def always_flaw(node: Node, span: Span, levels: dict[str, tuple[str, ...]], *, is_certain: bool) -> Flaw:
+def always_flaw(node: Node, span: Span, known: Known, *, is_certain: bool) -> Flaw:
     """The flaw of a single comparison that can never fail; `is_certain`: not by a missing value either."""
-    reason, _ = _reason(node, levels)
+    reason, _ = _reason(node, known)
     who = "everybody" if is_certain else "everybody who has the value; that is has(…)"
     message = f"{reason}, so this holds for {who}"
     return Flaw(ProblemCode.ALWAYS_HOLDS, message, span, clip(expression_text(node)), _EXPECTED)
 
 
-def _reason(node: Node, levels: dict[str, tuple[str, ...]]) -> tuple[str, str | None]:
+def _reason(node: Node, known: Known) -> tuple[str, str | None]:
     """Why a comparison is decided, and what was meant where that is plain."""
     sides = [side for side in _sides(node) if not is_constant(side)]
     if len(sides) != 1:
@@ -53,7 +67,13 @@ def _reason(node: Node, levels: dict[str, tuple[str, ...]]) -> tuple[str, str | 
         case Lower():
             return _of_small_letters(node)
         case Level():
-            return f"{expression_text(side)} is one of {', '.join(levels.get(side.tier, ()))}", None
+            return f"{expression_text(side)} is one of {', '.join(known.levels.get(side.tier, ()))}", None
+        case ClusterOf():
+            return f"{expression_text(side)} is a whole number from 1 on", None
+        case ScoreOf():
+            return f"{expression_text(side)} is a number from 0 to 1", None
+        case QuantileOf():
+            return f"{expression_text(side)} is a whole number from 1 to {known.bins[side.model]}", None
         case Days(yearly=True):
             return f"{side.function}(…, yearly=true) is a whole number from 0 to 365", None
         case Days():

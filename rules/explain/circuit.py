@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from rules.catalog import Catalog, Segment, Tier
 from rules.explain.prospect import Prospect, UnitState
+from rules.explain.quantiles import NO_MODELS, LearnedModels
 from rules.explain.values import both, opposite, sources_of
 from rules.interpret import Value
 from rules.nodes import And, Level, Membership, Node, Not, Or
@@ -42,11 +43,16 @@ def has_moved(before: UnitState, after: UnitState) -> bool:
 
 
 class Circuit:
-    """A segment or tier with all those that it reads, in the order in which they are evaluated."""
+    """A segment or tier with all those that it reads, in the order in which they are evaluated.
 
-    def __init__(self, catalog: Catalog, name: str) -> None:
+    Comparisons of quantiles whose boundaries are known are those of their fields here; `written` has them as they are.
+    """
+
+    def __init__(self, catalog: Catalog, name: str, learned: LearnedModels = NO_MODELS) -> None:
         self.catalog = catalog
         self.name = name
+        self._learned = learned
+        self._conditions: dict[str, list[Node]] = {}
         needed = {name}
         waiting = [name]
         while waiting:
@@ -67,7 +73,14 @@ class Circuit:
         return self.catalog.segments.get(name) or self.catalog.tiers[name]
 
     def conditions(self, name: str) -> list[Node]:
-        """The conditions of a segment (`when`, then `exit`) or of a tier's levels."""
+        """The conditions of a segment (`when`, then `exit`) or of a tier's levels, quantiles by their boundaries."""
+        found = self._conditions.get(name)
+        if found is None:
+            found = self._conditions[name] = [self._learned.by_field(node) for node in self.written(name)]
+        return found
+
+    def written(self, name: str) -> list[Node]:
+        """The same conditions as the catalog has them."""
         unit = self.unit(name)
         if isinstance(unit, Tier):
             return [level.when for level in unit.levels.values()]
@@ -127,11 +140,16 @@ class Play:
             return opposite(self.holds(node.operand, t_ms, units))
         return self.verdict(node, t_ms, units)
 
+    def wants(self, segment: Segment, t_ms: int, units: Units) -> bool:
+        """Whether what brings a user in holds."""
+        return self.holds(self.circuit.conditions(segment.name)[0], t_ms, units) is True
+
     def leaves(self, segment: Segment, t_ms: int, units: Units) -> bool:
         """Whether what takes a member out holds, minimum stay aside."""
-        if segment.exit is None:
-            return self.holds(segment.when, t_ms, units) is not True
-        return self.holds(segment.exit, t_ms, units) is True
+        when, *exits = self.circuit.conditions(segment.name)
+        if not exits:
+            return self.holds(when, t_ms, units) is not True
+        return self.holds(exits[0], t_ms, units) is True
 
     def settle(self, units: Units, t_ms: int) -> dict[str, UnitState]:
         """One evaluation: every segment and tier of the circuit in order, one transition each at most."""
@@ -191,13 +209,14 @@ class Play:
     def _settled(self, unit: Segment | Tier, units: Units, t_ms: int) -> UnitState:
         state = units[unit.name]
         if isinstance(unit, Tier):
-            level = next(name for name, each in unit.levels.items() if self.holds(each.when, t_ms, units) is True)
+            levels = zip(unit.levels, self.circuit.conditions(unit.name), strict=True)
+            level = next(name for name, when in levels if self.holds(when, t_ms, units) is True)
             return state if level == state.level else UnitState(inside=False, level=level, since_ms=t_ms)
         if state.inside:
             if t_ms < (state.since_ms or 0) + unit.min_stay_ms or not self.leaves(unit, t_ms, units):
                 return state
             return UnitState(inside=False, since_ms=t_ms)
-        if self.holds(unit.when, t_ms, units) is True and not self.leaves(unit, t_ms, units):
+        if self.wants(unit, t_ms, units) and not self.leaves(unit, t_ms, units):
             return UnitState(inside=True, since_ms=t_ms)
         return state
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rules.aggregates import key_text, mean_parts
 from rules.catalog import Catalog, Segment, Tier
 from rules.explain.circuit import Circuit, Play, Units
 from rules.explain.flips import Flip, find_flips
 from rules.explain.prospect import Prospect, Standing, stored_node
+from rules.explain.quantiles import LearnedModels
 from rules.explain.values import Read, Source, evaluate, sources_of
 from rules.explain.words import moment_text
 from rules.interpret import Value, walk
@@ -23,6 +25,7 @@ from rules.nodes import (
     Aggregate,
     And,
     BooleanValue,
+    ClusterOf,
     Days,
     Kind,
     Level,
@@ -30,11 +33,13 @@ from rules.nodes import (
     Node,
     Not,
     Or,
+    QuantileOf,
+    ScoreOf,
     Trait,
     children,
     kind_of,
 )
-from rules.text import expression_text, tag_texts
+from rules.text import expression_text, string_text, tag_texts
 
 __all__ = [
     "Condition",
@@ -47,6 +52,8 @@ __all__ = [
     "whole_from_ms",
 ]
 
+OfModel = ClusterOf | ScoreOf | QuantileOf
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -54,7 +61,8 @@ class Seen:
 
     name: the tag's name, or None; text: the expression.  value: durations in ms, None missing.
     moment_ms: when it came to be as it is: of an aggregate when it last passed a threshold (`by_time`: by time alone),
-    of `since` the newest event, of `since_first` the oldest, of a trait or `latest` its timestamp; None: not known.
+    of `since` the newest event, of `since_first` the oldest, of a trait or `latest` its timestamp, of a cluster when
+    the user came to it, of a score when it was computed; None: not known.
     """
 
     name: str | None
@@ -120,22 +128,24 @@ def explain(
     *,
     user_hash: int,
     warming: Mapping[str, int] | None = None,
+    snapshots: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Explanation:
     """Explain a user's standing with the segment or tier `name` of the catalog (KeyError if there is none).
 
     user_hash: murmur2 as `rules.history.hash_of_user` gives it; it shifts windows.
     warming: aggregates and facts that do not yet hold all they should, by `key_text`, with the moment from which on
-    they do.
+    they do.  snapshots: those in force, by model: with them it is told what would bring a field to another quantile.
     """
-    circuit = Circuit(catalog, name)
-    prospect = Prospect(standing, timezone=catalog.timezone, user_hash=user_hash)
+    learned = LearnedModels(catalog.models, snapshots or {})
+    circuit = Circuit(catalog, name, learned)
+    prospect = Prospect(standing, timezone=catalog.timezone, user_hash=user_hash, learned=learned)
     units = circuit.start(prospect)
     unit = circuit.unit(name)
     reading = standing.units.get(name)
     labels = list(unit.levels) if isinstance(unit, Tier) else ["when", "exit"]
     conditions = [
         Condition(label, explain_condition(catalog, prospect, units, node, unit.reads))
-        for label, node in zip(labels, circuit.conditions(name), strict=False)
+        for label, node in zip(labels, circuit.written(name), strict=False)
     ]
     stays_until_ms, holds = (None, ()) if isinstance(unit, Tier) else _holds(circuit, unit, prospect, units)
     sources = dict.fromkeys(source for leaf in circuit.leaves for source in sources_of(leaf))
@@ -161,7 +171,9 @@ def explain(
 def part_about(catalog: Catalog, name: str) -> Catalog:
     """The catalog with nothing in it but a segment or tier and those that it reads: enough to make a standing of."""
     circuit = Circuit(catalog, name)
-    reads = {read for each in circuit.order for read in circuit.unit(each).reads}
+    models = {source.model for leaf in circuit.leaves for source in sources_of(leaf) if isinstance(source, OfModel)}
+    readers = [*map(circuit.unit, circuit.order), *(catalog.models[model] for model in models)]
+    reads = {read for each in readers for read in each.reads}
     return replace(
         catalog,
         tags={each: tag for each, tag in catalog.tags.items() if each in reads},
@@ -169,6 +181,7 @@ def part_about(catalog: Catalog, name: str) -> Catalog:
         tiers={each: tier for each, tier in catalog.tiers.items() if each in circuit.order},
         order=circuit.order,
         examples=(),
+        models={each: model for each, model in catalog.models.items() if each in models},
     )
 
 
@@ -193,7 +206,7 @@ def _holds(circuit: Circuit, segment: Segment, prospect: Prospect, units: Units)
     """Until when a member stays at least, and sentences on what holds it (or keeps somebody out)."""
     state, at_ms = units[segment.name], prospect.at_ms
     play = Play(circuit, prospect, is_brief=True)
-    is_wanted = play.holds(segment.when, at_ms, units) is True
+    is_wanted = play.wants(segment, at_ms, units)
     names = _names(circuit.catalog, segment.reads)
     leaving = None if segment.exit is None else expression_text(segment.exit, names)
     if not state.inside:
@@ -226,6 +239,7 @@ class _Shower:
         self._standing = prospect.standing
         self._at_ms = prospect.at_ms
         self._read: Read = prospect.reader(prospect.at_ms, units)
+        self._models = catalog.models
         self._names = _names(catalog, reads)
         self._all_names = tag_texts((name, tag.expression) for name, tag in catalog.tags.items())
 
@@ -257,10 +271,18 @@ class _Shower:
                 name = names[_untyped(tag)]
                 yield self._seen_source(tag, name) if isinstance(tag, Source) else self._computed(tag, name)
         for source in sources_of(leaf):
-            for read in [source, *sources_of(source.operand)] if isinstance(source, Days) else [source]:
+            for read in [source, *self._behind(source)]:
                 if read not in shown:
                     shown[read] = None
                     yield self._seen_source(read, self._all_names.get(_untyped(read)))
+
+    def _behind(self, source: Source) -> Iterator[Source]:
+        """What a source is computed from, where that says more."""
+        if isinstance(source, Days):
+            yield from sources_of(source.operand)
+        elif isinstance(source, QuantileOf):
+            model = self._models[source.model]
+            yield from sources_of(model.features[model.fields.index(source.field)].expression)
 
     def _computed(self, tag: Node, name: str) -> Seen:
         names = {node: each for node, each in self._all_names.items() if each != name}
@@ -269,7 +291,11 @@ class _Shower:
     def _seen_source(self, source: Node, name: str | None) -> Seen:
         value = evaluate(source, self._read)
         moment_ms, by_time = self._origin(source)
-        return Seen(name, expression_text(source), value, kind_of(source), moment_ms, by_time)
+        text = expression_text(source)
+        if isinstance(source, ClusterOf) and isinstance(value, float):
+            named = self._models[source.model].names.get(int(value))
+            text += "" if named is None else f" ({string_text(named)})"
+        return Seen(name, text, value, kind_of(source), moment_ms, by_time)
 
     def _origin(self, source: Node) -> tuple[int | None, bool]:
         """When a source came to be as it is, and whether by time alone."""
@@ -284,12 +310,25 @@ class _Shower:
             case Aggregate():
                 reading = self._standing.values.get(source)
                 return (None, False) if reading is None else (reading.changed_ms, reading.by_time)
-            case Membership() | Level():
-                name = source.segment if isinstance(source, Membership) else source.tier
+            case ScoreOf():
+                score = self._standing.facts.get(source)
+                return (None if score is None else score.time_ms), False
+            case Membership() | Level() | ClusterOf():
+                name = _name_of(source)
                 unit = self._standing.units.get(name)
                 return (None, False) if unit is None else (unit.since_ms, unit.cause == "time")
             case _:
                 return None, False
+
+
+def _name_of(source: Membership | Level | ClusterOf) -> str:
+    match source:
+        case Membership():
+            return source.segment
+        case Level():
+            return source.tier
+        case ClusterOf():
+            return source.model
 
 
 def _tags_in(node: Node, names: Mapping[Node, str]) -> Iterator[Node]:

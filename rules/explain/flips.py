@@ -3,22 +3,26 @@
 Whatever is drawn up for the leaves is played through the whole condition, through the segments and tiers that it reads,
 exits and minimum stays. What does not flip is dropped, and so is what has a happening too many. What cannot be done now
 is tried once more at the moment at which time has met those leaves that only time can meet.
+
+Of clusters and scores nobody knows what would change them: a flip that hangs on one says so, and has not been tried.
+Those that do not hang on one take models to say what they say now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules.explain.circuit import Circuit, Play
-from rules.explain.goals import Goals, LeafGoal, is_met
+from rules.explain.goals import NOT_FALSE, TRUE, Goals, LeafGoal, is_met
 from rules.explain.levers import Draft, Levers
 from rules.explain.prospect import Happening, Prospect
 from rules.explain.trials import Move, Trials, place_of
 from rules.explain.values import sources_of
 from rules.explain.words import event_text, joined, moment_text, span_text
 from rules.interpret import Value
-from rules.nodes import Aggregate
+from rules.nodes import Aggregate, Among, ClusterOf, Compare, Not, QuantileOf, ScoreOf
+from rules.text import expression_text
 
 __all__ = ["Flip", "find_flips"]
 
@@ -29,6 +33,9 @@ _TRIED_LATER = 4
 _DEAR, _DEARER = 12.0, 4.0
 """Flips are left out that cost more than this, and more than so many times what the cheapest one costs."""
 _WEEK_MS = 7 * 86_400_000
+_MODEL_COST = 6.0
+"""More than some events, less than many: nobody can go and do it."""
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,8 @@ class Flip:
 
     to: `in`, `out`, or the level that the user would come to.  words: for people.
     happenings: what has to happen, and at what moment (now, or one that has to be waited for).
-    flips_ms: the moment of the flip; later than that of the happenings where time must pass after them.
+    flips_ms: the moment of the flip; later than that of the happenings where time must pass after them; None where it
+    is a model's to say.
     without: names of events that must not come before what is waited for (None: any event).
     until_ms: from this moment on the happenings alone would no longer do; None: no such moment is known.
     """
@@ -46,7 +54,7 @@ class Flip:
     words: str
     happenings: tuple[Happening, ...]
     happens_ms: int
-    flips_ms: int
+    flips_ms: int | None
     without: tuple[str | None, ...]
     until_ms: int | None
     cost: float
@@ -75,12 +83,15 @@ class _Finder:
             without = tuple(self._now.spoilers(self._base, self._by_time))
             self._add(self._waiting(self._by_time, [], without))
         alternatives = [
-            goals
-            for _, each in Goals(self._circuit, self._prospect, self._now.units).of_unit()
+            (to, goals)
+            for to, each in Goals(self._circuit, self._prospect, self._now.units).of_unit()
             for goals in each
             if goals
         ]
-        for goals in sorted(alternatives, key=len)[:_TRIED]:
+        for to, goals in sorted(alternatives, key=lambda each: len(each[1]))[:_TRIED]:
+            if any(_models_of(goal) for goal in goals):
+                self._add(self._modelled(to, goals))
+                continue
             flips = list(self._flips(goals, self._now))
             for flip in flips or self._later(goals):
                 self._add(flip)
@@ -139,6 +150,19 @@ class _Finder:
 
     # What is told
 
+    def _modelled(self, to: str, goals: frozenset[LeafGoal]) -> Flip:
+        """A flip that hangs on what a model says."""
+        ordered = sorted(goals, key=lambda goal: self._circuit.leaves.index(goal.leaf))
+        seen = [goal for goal in ordered if _models_of(goal)]
+        models = list(dict.fromkeys(name for goal in seen for name in _models_of(goal)))
+        said = joined([_goal_text(goal) for goal in seen])
+        who = f"the model {models[0]} sees" if len(models) == 1 else f"the models {joined(models)} see"
+        words = f"when {who} it so: {said}"
+        others = [_goal_text(goal) for goal in ordered if goal not in seen]
+        if others:
+            words += f", and {joined(others)}"
+        return Flip(to, words, (), self._now.at_ms, None, (), None, _MODEL_COST + len(others))
+
     def _acting(self, to: str, trials: Trials, drafts: Sequence[Draft]) -> Flip:
         """A flip at the happenings, now or at a later moment."""
         self._describe(to, trials, drafts)
@@ -187,6 +211,24 @@ class _Finder:
 
                 draft.details[name] = choices.words(name, chosen, does)
                 values[name] = chosen
+
+
+def _models_of(goal: LeafGoal) -> list[str]:
+    """The models whose word decides a leaf."""
+    sources = sources_of(goal.leaf)
+    return [source.model for source in sources if isinstance(source, ClusterOf | ScoreOf | QuantileOf)]
+
+
+def _goal_text(goal: LeafGoal) -> str:
+    """What a leaf is to say, as a condition."""
+    leaf = goal.leaf
+    if goal.wanted in (TRUE, NOT_FALSE):
+        return expression_text(leaf)
+    if isinstance(leaf, Compare):
+        return expression_text(replace(leaf, operator=_OPPOSITE[leaf.operator]))
+    if isinstance(leaf, Among):
+        return expression_text(replace(leaf, negated=not leaf.negated))
+    return expression_text(Not(leaf))
 
 
 def _none_of(events: Sequence[str | None]) -> str:

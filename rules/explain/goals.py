@@ -16,7 +16,7 @@ from rules.explain.values import sources_of
 from rules.interpret import Value
 from rules.nodes import Among, And, Compare, Level, Membership, Node, Not, Or, TextValue
 
-__all__ = ["Alternatives", "Goals", "LeafGoal", "is_met"]
+__all__ = ["NOT_FALSE", "TRUE", "Alternatives", "Goals", "LeafGoal", "is_met"]
 
 _ALTERNATIVES = 24
 """Alternatives kept at each node: those with the fewest leaves."""
@@ -68,20 +68,17 @@ class Goals:
             yield "in", self._inside(unit, 0)
 
     def _inside(self, segment: Segment, depth: int) -> Alternatives:
-        parts = [self._expand(segment.when, TRUE, depth)]
-        if segment.exit is not None:
-            parts.append(self._expand(segment.exit, NOT_TRUE, depth))
-        return _all(parts)
+        when, *exits = self._circuit.conditions(segment.name)
+        return _all([self._expand(when, TRUE, depth), *(self._expand(each, NOT_TRUE, depth) for each in exits)])
 
     def _outside(self, segment: Segment, depth: int) -> Alternatives:
-        if segment.exit is not None:
-            return self._expand(segment.exit, TRUE, depth)
-        return self._expand(segment.when, NOT_TRUE, depth)
+        when, *exits = self._circuit.conditions(segment.name)
+        return self._expand(exits[0], TRUE, depth) if exits else self._expand(when, NOT_TRUE, depth)
 
     def _on_level(self, tier: Tier, level: str, depth: int) -> Alternatives:
         parts = []
-        for name, each in tier.levels.items():
-            parts.append(self._expand(each.when, TRUE if name == level else NOT_TRUE, depth))
+        for name, when in zip(tier.levels, self._circuit.conditions(tier.name), strict=True):
+            parts.append(self._expand(when, TRUE if name == level else NOT_TRUE, depth))
             if name == level:
                 break
         return _all(parts)

@@ -12,12 +12,14 @@ from datetime import date, timedelta
 from typing import Any, Protocol
 
 from rules.days import date_in_text, day_begins_ms, days_between, local_day, local_hour
+from rules.explain.quantiles import NO_MODELS, LearnedModels
 from rules.explain.values import Read, Source, evaluate, sources_of
 from rules.interpret import Value
 from rules.nodes import (
     Aggregate,
     Among,
     Arithmetic,
+    ClusterOf,
     Compare,
     Days,
     Kind,
@@ -26,6 +28,8 @@ from rules.nodes import (
     Node,
     NumberValue,
     Property,
+    QuantileOf,
+    ScoreOf,
     Trait,
     children,
     kind_of,
@@ -69,7 +73,7 @@ class Reading(Protocol):
 
 
 class FactReading(Protocol):
-    """A trait's, `latest`'s, `top`'s or `top_hour`'s value and, of the first two, its timestamp."""
+    """What a trait, `latest`, `top`, `top_hour` or model says; of traits, `latest` and scores since when."""
 
     @property
     def value(self) -> Value: ...
@@ -97,7 +101,8 @@ class Standing(Protocol):
     """All that is stored of a user, as of `moment_ms`.
 
     values: by aggregate; a mean as its `sum` and its `values` (the number of numeric values). facts: by node of no
-    particular kind. units: segments and tiers by name. (Keys are nodes; a mapping of fewer kinds of them fits as well.)
+    particular kind. units: segments, tiers and models that make clusters, by name. (Keys are nodes; a mapping of fewer
+    kinds of them fits as well.)
     """
 
     @property
@@ -153,7 +158,9 @@ class Prospect:
         happenings: Sequence[Happening] = (),
         at_ms: int | None = None,
         parent: Prospect | None = None,
+        learned: LearnedModels = NO_MODELS,
     ) -> None:
+        self.learned = learned
         self.standing = standing
         self.timezone = timezone
         self.user_hash = user_hash
@@ -171,6 +178,7 @@ class Prospect:
             happenings=happenings,
             at_ms=self.at_ms if at_ms is None else at_ms,
             parent=self if self.happenings else self._parent,
+            learned=self.learned,
         )
 
     def reader(self, t_ms: int, units: Mapping[str, UnitState]) -> Read:
@@ -186,6 +194,13 @@ class Prospect:
                     return units[source.segment].inside
                 case Level():
                     return units[source.tier].level
+                case ClusterOf() | ScoreOf():
+                    return self._of_model(source)
+                case QuantileOf():
+                    of = self.learned.field_of(source)
+                    if of is None:
+                        return self._of_model(source)
+                    return self.learned.score(source, evaluate(of.expression, read))
                 case Days():
                     text = evaluate(source.operand, read)
                     day = date_in_text(text) if isinstance(text, str) else None
@@ -203,6 +218,11 @@ class Prospect:
         return evaluate(leaf, self.reader(t_ms, units))
 
     # Values
+
+    def _of_model(self, source: ClusterOf | ScoreOf | QuantileOf) -> Value:
+        """What a model has come to; whatever happens, nobody knows what it would come to then."""
+        reading = self.standing.facts.get(source)
+        return None if reading is None else reading.value
 
     def trait(self, source: Trait) -> Value:
         """A trait's value once the happenings are there."""

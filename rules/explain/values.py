@@ -13,6 +13,7 @@ from rules.nodes import (
     And,
     Arithmetic,
     BooleanValue,
+    ClusterOf,
     Compare,
     Days,
     DurationValue,
@@ -27,6 +28,8 @@ from rules.nodes import (
     NumberValue,
     Or,
     Property,
+    QuantileOf,
+    ScoreOf,
     TagName,
     TextTest,
     TextValue,
@@ -36,7 +39,7 @@ from rules.nodes import (
 
 __all__ = ["Read", "Source", "both", "evaluate", "opposite", "sources_of", "typed"]
 
-Source = Aggregate | Trait | Property | Membership | Level | Days
+Source = Aggregate | Trait | Property | Membership | Level | Days | ClusterOf | ScoreOf | QuantileOf
 """What an expression reads; all else is computed from it."""
 
 Read = Callable[[Source], Value]
@@ -56,7 +59,7 @@ def evaluate(node: Node, read: Read) -> Value:
             return typed(read(node), node.kind)
         case Aggregate():
             return typed(read(node), node.kind) if node.function in ("latest", "top") else read(node)
-        case Membership() | Level() | Days():
+        case Membership() | Level() | Days() | ClusterOf() | ScoreOf() | QuantileOf():
             return read(node)
         case Lower():
             text = evaluate(node.operand, read)
@@ -112,7 +115,7 @@ def opposite(value: Value) -> bool | None:
 
 def sources_of(node: Node) -> Iterator[Source]:
     """What an expression reads, in the order of the text; a source that stands twice comes twice."""
-    if isinstance(node, Aggregate | Trait | Property | Membership | Level | Days):
+    if isinstance(node, Source):
         yield node
     else:
         for child in children(node):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,10 +42,11 @@ def explain(
     reader, _ = open_reader(settings, resolve_addresses(settings), catalog)
     with reader:
         standing = reader.standing(user, lambda running: _part(running, segment))
+        snapshots = {} if standing is None else reader.snapshots_of(standing[1])
     check_unit(reader.catalog if standing is None else standing[0], segment)
     if standing is None:
         raise no_such_user(user)
-    found = explained(user, segment, *standing)
+    found = explained(user, segment, *standing, snapshots)
     if as_json:
         print_json(explanation_report(user, found))
     else:
@@ -61,9 +63,21 @@ def _part(catalog: Catalog, name: str) -> Catalog:
     return part_about(catalog, name)
 
 
-def explained(user: str, name: str, catalog: Catalog, position: Position, standing: Standing) -> Explanation:
-    """The explanation of a user's standing with a segment or tier, with what is still warming there."""
+def explained(
+    user: str,
+    name: str,
+    catalog: Catalog,
+    position: Position,
+    standing: Standing,
+    snapshots: Mapping[str, Mapping[str, Any]],
+) -> Explanation:
+    """The explanation of a user's standing with a segment or tier, with what is still warming there.
+
+    snapshots: those in force, by model.
+    """
     from rules.explain import explain as explain_standing
     from rules.history import hash_of_user
 
-    return explain_standing(catalog, standing, name, user_hash=hash_of_user(user), warming=position.warming)
+    return explain_standing(
+        catalog, standing, name, user_hash=hash_of_user(user), warming=position.warming, snapshots=snapshots
+    )

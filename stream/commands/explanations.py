@@ -178,7 +178,7 @@ def _flip_report(flip: Flip) -> dict[str, object]:
     return {
         "to": flip.to,
         "words": flip.words,
-        "at": moment(flip.flips_ms),
+        "at": _moment(flip.flips_ms),
         "happens_at": moment(flip.happens_ms),
         "happenings": [_happening_report(happening) for happening in flip.happenings],
         "without": ["any" if name is None else name for name in flip.without],

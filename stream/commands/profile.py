@@ -9,7 +9,7 @@ from stream.commands.output import counted, moment, print_json, print_line, prin
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog
-    from stream.engine import Profile
+    from stream.engine import Profile, Standing
     from stream.worker.position import Position
 
 __all__ = ["profile"]
@@ -22,6 +22,7 @@ def profile(
 ) -> None:
     """One user's tags, segments and levels, as of the newest event or as far as time has passed in the log.
 
+    And what the models say: clusters, and the scores and quantiles that the catalog reads.
     The catalog is the one that the workers run; --catalog is only needed where its text is not to be had.
     """
     from stream.commands.logs import quiet_libraries
@@ -37,12 +38,13 @@ def profile(
         position = reader.position_of(user)
         found = reader.profile(user, _passed_ms(position))
         loaded = reader.catalog_of(position)
+        asked = reader.standing(user) if loaded.models else None
     if found is None:
         raise no_such_user(user)
     if as_json:
-        print_json(_report(found, position, loaded))
+        print_json(_report(found, position, loaded, None if asked is None else asked[2]))
     else:
-        _print(found, loaded, position)
+        _print(found, loaded, position, None if asked is None else asked[2])
 
 
 def _passed_ms(position: Position) -> int | None:
@@ -69,25 +71,51 @@ def _warming(position: Position, catalog: Catalog) -> dict[str, str | None]:
     return found
 
 
-def _report(found: Profile, position: Position, catalog: Catalog) -> dict[str, object]:
+def _scores(standing: Standing | None) -> dict[str, float]:
+    """By classifier, what it says of the user."""
+    from rules.nodes import ScoreOf
+
+    facts = {} if standing is None else standing.facts
+    return {
+        node.model: float(reading.value)
+        for node, reading in facts.items()
+        if isinstance(node, ScoreOf) and isinstance(reading.value, int | float)
+    }
+
+
+def _quantiles(standing: Standing | None) -> dict[str, dict[str, int]]:
+    """By model and field, where the user is among all."""
+    from rules.nodes import QuantileOf
+
+    found: dict[str, dict[str, int]] = {}
+    for node, reading in ({} if standing is None else standing.facts).items():
+        if isinstance(node, QuantileOf) and isinstance(reading.value, int | float):
+            found.setdefault(node.model, {})[node.field] = int(reading.value)
+    return found
+
+
+def _report(found: Profile, position: Position, catalog: Catalog, standing: Standing | None) -> dict[str, object]:
     passed_ms = _passed_ms(position)
     return {
         "user": found.user,
         "version": found.version,
         "incarnation": found.incarnation,
         "catalog_version": catalog.version,
+        "model_versions": position.model_versions,
         "time_passed_to": None if passed_ms is None else moment(passed_ms),
         "tags": found.tags,
         "segments": found.segments,
         "levels": found.levels,
-        "clusters": {},
-        "since": {name: moment(since_ms) for name, since_ms in found.since_ms.items()},
+        "clusters": found.clusters,
+        "scores": _scores(standing),
+        "quantiles": _quantiles(standing),
+        "since": {name: moment(since_ms) for name, since_ms in (found.since_ms | found.cluster_since_ms).items()},
         "due": _due(found),
         "warming": _warming(position, catalog),
     }
 
 
-def _print(found: Profile, catalog: Catalog, position: Position) -> None:
+def _print(found: Profile, catalog: Catalog, position: Position, standing: Standing | None) -> None:
     from rules.nodes import Kind
 
     passed_ms = _passed_ms(position)
@@ -115,9 +143,25 @@ def _print(found: Profile, catalog: Catalog, position: Position) -> None:
             {"tier": "<", "level": "<", "title": "<"},
             [(name, level, catalog.tiers[name].levels[level].title) for name, level in found.levels.items()],
         )
+    _print_learned(found, catalog, standing)
     due = _due(found)
     print_line()
     print_line(f"time alone may change something from {due} on" if due else "time alone changes nothing")
+
+
+def _print_learned(found: Profile, catalog: Catalog, standing: Standing | None) -> None:
+    """What the models say."""
+    rows = [
+        (name, f"cluster {number}", catalog.models[name].names.get(number, ""), moment(found.cluster_since_ms[name]))
+        for name, number in found.clusters.items()
+    ]
+    rows += [(name, f"{score:.0%}", catalog.models[name].title, "") for name, score in _scores(standing).items()]
+    for name, fields in _quantiles(standing).items():
+        of = catalog.models[name].bins
+        rows += [(name, f"{value} of {of}", field, "") for field, value in fields.items()]
+    if rows:
+        print_line()
+        print_table({"model": "<", "says": "<", "of": "<", "since": "<"}, rows)
 
 
 def _warming_text(warming: dict[str, str | None], name: str) -> str:

@@ -168,7 +168,7 @@ class _Outputs:
                         "tags": profile.tags,
                         "segments": profile.segments,
                         "levels": profile.levels,
-                        "clusters": {},
+                        "clusters": profile.clusters,
                     }
                 )
             )

@@ -9,7 +9,7 @@ from stream.commands.output import moment, print_line
 if TYPE_CHECKING:
     from stream.worker.overview import Overview, PartitionStanding
 
-__all__ = ["catalog_text", "pauses", "print_pauses", "progress_text", "watermark_text"]
+__all__ = ["catalog_text", "models_text", "pauses", "print_pauses", "progress_text", "watermark_text"]
 
 
 def watermark_text(standing: PartitionStanding) -> str | None:
@@ -24,8 +24,22 @@ def catalog_text(standing: PartitionStanding) -> str | None:
     return None if position is None else f"{position.catalog} {position.catalog_version}"
 
 
+def models_text(standing: PartitionStanding) -> str | None:
+    """The snapshots that it evaluates with, and those that wait for another catalog: `rfm 3, churn 2 (5 waits)`."""
+    position = standing.position
+    if position is None:
+        return None
+    waiting = position.models_waiting
+    found = []
+    for name in sorted({*position.model_versions, *waiting}):
+        version = position.model_versions.get(name)
+        waits = f" ({waiting[name]} waits)" if name in waiting else ""
+        found.append(f"{name} {'–' if version is None else version}{waits}")
+    return ", ".join(found)
+
+
 def progress_text(standing: PartitionStanding) -> str:
-    """What it is at: the walk after a switch, getting ready for the next one, nothing."""
+    """What it is at: the walk after a switch (of a model: which), getting ready for the next catalog, nothing."""
     from stream.worker.store import BUCKETS
 
     position = standing.position
@@ -34,7 +48,8 @@ def progress_text(standing: PartitionStanding) -> str:
     if position is None:
         return standing.stage or "never taken"
     if position.walk is not None:
-        return f"walk {position.walk.bucket}/{BUCKETS}"
+        model = None if position.switch is None else position.switch.model
+        return f"walk {position.walk.bucket}/{BUCKETS}" + ("" if model is None else f" for {model}")
     backfill = position.backfill
     if backfill is not None and backfill.version > position.catalog_version:
         if backfill.caught_up:

@@ -1,4 +1,4 @@
-"""`tagstream status`: where everything stands: catalogs, workers, partitions."""
+"""`tagstream status`: where everything stands: catalogs, models, workers, partitions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from stream.commands.options import AsJson
 from stream.commands.output import counted, moment, print_json, print_line, print_table
-from stream.commands.standings import catalog_text, pauses, print_pauses, progress_text, watermark_text
+from stream.commands.standings import (
+    catalog_text,
+    models_text,
+    pauses,
+    print_pauses,
+    progress_text,
+    watermark_text,
+)
 
 if TYPE_CHECKING:
     from stream.catalogs import AppliedCatalogs
+    from stream.models import PublishedModels
     from stream.settings import Settings
     from stream.worker.overview import Overview, PartitionStanding
 
@@ -18,15 +26,17 @@ __all__ = ["status"]
 
 
 def status(as_json: AsJson = False) -> None:
-    """Where everything stands: the catalogs that were applied and the one that runs, workers, partitions.
+    """Where everything stands: the catalogs that were applied and the one that runs, models, workers, partitions.
 
-    For each partition: who has it, its position, how far behind it is, how far time has passed, and how far it is with
-    a switch of the catalog; where it is paused, why, and what to do.
+    For each partition: who has it, its position, how far behind it is, how far time has passed, the versions of the
+    models that it evaluates with and those that wait for another catalog, and how far it is with a switch; where it is
+    paused, why, and what to do.
     """
     from stream.catalogs import read_catalogs
     from stream.commands.log_reader import open_log
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
+    from stream.models import read_models
     from stream.settings import load_settings
     from stream.worker.overview import look_over, open_store
 
@@ -36,12 +46,13 @@ def status(as_json: AsJson = False) -> None:
     with open_log(addresses, settings.events_topic, client=f"tagstream-status-{settings.app}") as log:
         ends = log.ends()
     applied = read_catalogs(settings, addresses)
+    models = read_models(settings, addresses)
     with closing(open_store(settings, addresses, len(ends))) as store:
         overview = look_over(store, len(ends))
     if as_json:
-        print_json(_report(settings, applied, overview, ends))
+        print_json(_report(settings, applied, models, overview, ends))
     else:
-        _print(settings, applied, overview, ends)
+        _print(settings, applied, models, overview, ends)
 
 
 def _catalogs(applied: AppliedCatalogs, overview: Overview) -> list[dict[str, object]]:
@@ -61,6 +72,24 @@ def _catalogs(applied: AppliedCatalogs, overview: Overview) -> list[dict[str, ob
     return found
 
 
+def _models(models: PublishedModels, overview: Overview) -> list[dict[str, object]]:
+    """By model what was published last, what partitions evaluate with, and what waits for another catalog."""
+    positions = overview.positions
+    named = {name for position in positions for name in (*position.model_versions, *position.models_waiting)}
+    found: list[dict[str, object]] = []
+    for name in sorted({*models.names, *named}):
+        newest = models.newest(name)
+        entry: dict[str, object] = {
+            "model": name,
+            "newest": newest,
+            "in_force": sorted({position.model_versions.get(name, 0) for position in positions} - {0}),
+            "waiting": sorted({position.models_waiting.get(name, 0) for position in positions} - {0}),
+        }
+        problem = None if newest is None else models.problem(name, newest)
+        found.append(entry if problem is None else {**entry, "problem": problem})
+    return found
+
+
 def _warming(overview: Overview) -> dict[str, str | None]:
     from stream.worker.apply_run import warming_values
 
@@ -73,7 +102,9 @@ def _lag(standing: PartitionStanding, end: int) -> int | None:
     return None if standing.position is None else max(end - standing.position.next_offset, 0)
 
 
-def _report(settings: Settings, applied: AppliedCatalogs, overview: Overview, ends: list[int]) -> dict[str, object]:
+def _report(
+    settings: Settings, applied: AppliedCatalogs, models: PublishedModels, overview: Overview, ends: list[int]
+) -> dict[str, object]:
     return {
         "app": settings.app,
         "catalog": {
@@ -82,6 +113,7 @@ def _report(settings: Settings, applied: AppliedCatalogs, overview: Overview, en
             "applied": _catalogs(applied, overview),
             "warming": _warming(overview),
         },
+        "models": _models(models, overview),
         "workers": {
             name: {
                 "host": report.host,
@@ -111,13 +143,17 @@ def _partition(standing: PartitionStanding, end: int) -> dict[str, Any]:
         "lag": _lag(standing, end),
         "watermark": watermark_text(standing),
         "catalog_version": None if position is None else position.catalog_version,
+        "model_versions": {} if position is None else position.model_versions,
+        "models_waiting": {} if position is None else position.models_waiting,
         "walk": None if position is None or position.walk is None else position.walk.bucket,
         "backfill": None if position is None or position.backfill is None else msgspec.to_builtins(position.backfill),
         "switch": None if switch is None else msgspec.to_builtins(switch),
     }
 
 
-def _print(settings: Settings, applied: AppliedCatalogs, overview: Overview, ends: list[int]) -> None:
+def _print(
+    settings: Settings, applied: AppliedCatalogs, models: PublishedModels, overview: Overview, ends: list[int]
+) -> None:
     running = overview.running_version
     if applied.name is None:
         print_line(f"app {settings.app}: no catalog has been applied yet")
@@ -137,6 +173,23 @@ def _print(settings: Settings, applied: AppliedCatalogs, overview: Overview, end
             ],
             indent=2,
         )
+    learned = _models(models, overview)
+    if learned:
+        print_line()
+        print_table(
+            {"model": "<", "newest": ">", "in force": ">", "waiting": ">", "": "<"},
+            [
+                (
+                    each["model"],
+                    each["newest"] or "–",
+                    _listed(each["in_force"]),
+                    _listed(each["waiting"]),
+                    each.get("problem", ""),
+                )
+                for each in learned
+            ],
+            indent=2,
+        )
     print_line()
     print_line(f"{counted(len(overview.workers), 'worker')} alive" + ("" if overview.workers else ": start one"))
     for name, report in overview.workers.items():
@@ -153,9 +206,10 @@ def _print(settings: Settings, applied: AppliedCatalogs, overview: Overview, end
             "lag": ">",
             "time has passed to": "<",
             "catalog": "<",
+            **({"models": "<"} if learned else {}),
             "state": "<",
         },
-        [_row(each, ends[each.partition]) for each in overview.partitions],
+        [_row(each, ends[each.partition], with_models=bool(learned)) for each in overview.partitions],
     )
     warming = _warming(overview)
     if warming:
@@ -166,7 +220,11 @@ def _print(settings: Settings, applied: AppliedCatalogs, overview: Overview, end
     print_pauses(overview)
 
 
-def _row(standing: PartitionStanding, end: int) -> tuple[object, ...]:
+def _listed(versions: object) -> str:
+    return ", ".join(map(str, versions)) if isinstance(versions, list) and versions else "–"
+
+
+def _row(standing: PartitionStanding, end: int, *, with_models: bool) -> tuple[object, ...]:
     position = standing.position
     lag = _lag(standing, end)
     return (
@@ -177,5 +235,6 @@ def _row(standing: PartitionStanding, end: int) -> tuple[object, ...]:
         "–" if lag is None else f"{lag:,}",
         watermark_text(standing) or "–",
         catalog_text(standing) or "–",
+        *([models_text(standing) or "–"] if with_models else []),
         progress_text(standing),
     )

@@ -1,4 +1,4 @@
-"""`tagstream up`: everything on this machine."""
+"""`tagstream up`: everything on this machine: the stack, a worker, and control beside it where there are models."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def up(catalog: OptionalCatalog = None) -> None:
     """Run everything on this machine: the embedded stack, or the configured servers, and a worker. Ctrl-C ends it.
 
     Without --catalog the pack retail is run, unless a catalog has been applied already; `tagstream apply` replaces it.
+    The catalog's models, if it has any, are learned in a process beside the worker.
     On the embedded stack the topics are made, and all is gone at the end.
     """
     from rules.catalog import load_catalog
@@ -51,8 +52,10 @@ def up(catalog: OptionalCatalog = None) -> None:
             addresses = embedded.addresses
             ensure_topics(settings, addresses)
             cleanup.enter_context(_watched(embedded, stop))
+        from stream.control.keeper import control_beside
         from stream.worker import run_worker
 
+        cleanup.enter_context(control_beside(settings, addresses))
         if named is None and not _has_catalog(settings, addresses):
             named = load_catalog(DEFAULT_CATALOG)
         run_worker(

@@ -79,11 +79,19 @@ def _check_stack(settings: Settings, addresses: Addresses) -> None:
 
 def _line(change: Change) -> str:
     """One change for people: when, who, what, why, and the tags that the condition read."""
-    from tagstream import LevelChanged, SegmentExited
+    from tagstream import ClusterChanged, LevelChanged, SegmentExited
 
     if isinstance(change, LevelChanged):
         before = "" if change.from_level is None else f"from {change.from_level} "
         what, name = "moved", f"{change.tier}: {before}to {change.to_level or 'nothing: the catalog has it no more'}"
+    elif isinstance(change, ClusterChanged):
+        before = "" if change.from_cluster is None else f"from {_cluster(change.from_cluster, change.from_name)} "
+        after = (
+            "none: the model has no snapshot"
+            if change.to_cluster is None
+            else _cluster(change.to_cluster, change.to_name)
+        )
+        what, name = "moved", f"{change.model}: {before}to {after}"
     else:
         name = change.segment or ""
         what = "entered" if change.entered else "exited" if change.exited else change.type
@@ -93,3 +101,8 @@ def _line(change: Change) -> str:
     what = colour(what, _STYLES.get(what, "bold"))
     rest = colour(f"({change.cause})  {tags}".rstrip(), "dim")
     return f"{colour(when, 'dim')}  {change.user}  {what} {name}{stayed}  {rest}"
+
+
+def _cluster(number: int, name: str | None) -> str:
+    """A cluster as people know it."""
+    return f"cluster {number}" if name is None else f"{name} ({number})"

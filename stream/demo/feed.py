@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from stream.clock import Clock
+from stream.demo.learned import Learned
 from stream.demo.shop import Delivery
 from stream.demo.tally import Tally
 from stream.errors import TagstreamError, UnavailableError
@@ -43,6 +44,7 @@ class Feed:
         settings: Settings,
         kafka: str,
         tally: Tally,
+        learned: Learned,
         traffic: Iterator[Delivery],
         *,
         opening_ms: int,
@@ -51,6 +53,7 @@ class Feed:
         self._settings = settings
         self._kafka = kafka
         self._tally = tally
+        self._learned = learned
         self._traffic = traffic
         self._opening_ms = opening_ms
         self._clock = clock
@@ -172,6 +175,7 @@ class Feed:
                 change = changes.next_change(_WAIT_S)
                 if change is not None:
                     self._tally.add_change(change, self._clock.monotonic_s())
+                    self._learned.add_change(change, live=self._tally.is_live)
 
     def _read_letters(self) -> None:
         consumer = Consumer(

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.demo.labels import Labels, span_text
+from stream.demo.learned import NOTHING_LEARNED, LearnedSoFar
 from stream.demo.tally import Moves, SeenChange, Snapshot, percentile_ms
 
 __all__ = ["LinesView", "Moment", "TerminalView", "View", "new_view"]
@@ -42,6 +43,7 @@ class Moment:
     speed: float | None
     left_s: float | None
     stage: str
+    learned: LearnedSoFar = NOTHING_LEARNED
 
 
 class View(Protocol):
@@ -104,6 +106,8 @@ class LinesView:
             )
         if snapshot.by_time:
             self._print(f"    by time: {_sentence(self._labels, snapshot.by_time[-1])}")
+        if moment.learned.clusters:
+            self._print(f"    {_clusters_line(moment.learned)}")
         self._moves = snapshot.moves
 
     def _since(self, name: str, moves: Moves) -> int:
@@ -149,7 +153,13 @@ class TerminalView:
         segments = Panel(self._segments(moment.snapshot, rows - 1), title="Segments", border_style="dim")
         title = f"Changes ({_BY_TIME} by time alone)"
         changes = Panel(self._changes(rows, narrow=narrow), title=title, border_style="dim")
-        body.split_row(Layout(segments, ratio=6 if narrow else 7), Layout(changes, ratio=5))
+        right = Layout(changes, ratio=5)
+        clusters = moment.learned.clusters
+        if clusters and rows > 2 * len(clusters) + 4:
+            right = Layout(ratio=5)
+            panel = Panel(_clusters(moment.learned), title=_clusters_title(moment.learned), border_style="dim")
+            right.split_column(Layout(changes), Layout(panel, size=len(clusters) + 3))
+        body.split_row(Layout(segments, ratio=6 if narrow else 7), right)
         picture = Layout()
         picture.split_column(Layout(self._head(moment), size=6), body)
         return picture
@@ -230,6 +240,27 @@ class TerminalView:
                 Text(self._labels.english(change.segment), style=style),
             )
         return table
+
+
+def _clusters_title(learned: LearnedSoFar) -> str:
+    return f"{learned.title}: clusters, version {learned.version}"
+
+
+def _clusters(learned: LearnedSoFar) -> Table:
+    """Users, who came and who left, and what each cluster is like."""
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
+    for heading in ("", "users", "in", "out"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, ratio=1)
+    for each in learned.clusters:
+        came, left = _count(each.came, "green"), _count(each.left, "red")
+        table.add_row(Text(each.label), Text(f"{each.users:,}", style="bold"), came, left, Text(each.description))
+    return table
+
+
+def _clusters_line(learned: LearnedSoFar) -> str:
+    parts = [f"{each.label} ({each.description}) {each.users:,}" for each in learned.clusters]
+    return f"clusters, version {learned.version}, {learned.moved:,} moved so far: {'; '.join(parts)}"
 
 
 def _count(count: int, style: str) -> Text:

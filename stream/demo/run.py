@@ -1,24 +1,32 @@
-"""`tagstream demo`: the embedded stack, a worker, a shop and a view, from start to summary.
+"""`tagstream demo`: the embedded stack, a worker, control, a shop and a view, from start to summary.
 
 1. The embedded stack starts, the topics are made.
-2. A worker process starts and loads its engine; meanwhile the shop's past is sent, as fast as Kafka takes it.
-3. The shop opens: its clock starts, and the worker gets it. It works through the past as fast as it can.
+2. A worker process starts and loads its engine, and a control process what learning needs; meanwhile the shop's past is
+   sent, as fast as Kafka takes it.
+3. The shop opens: its clock starts, and both get it. The worker works through the past as fast as it can, and models
+   learn from what it samples.
 4. Once changes follow their events within a second, on all partitions, the live part begins; it lasts `for_s` seconds.
 5. The shop closes, the worker stops after its step, the stack ends; the summary is printed.
 """
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from rich.console import Console
 
-from rules.catalog import load_catalog
+from rules.catalog import Catalog, load_catalog
 from stream.clock import Clock, ScaledClock, SystemClock
+from stream.control.child import ControlChild
 from stream.demo.feed import Feed
 from stream.demo.labels import Labels
+from stream.demo.learned import Learned
 from stream.demo.live import Moment, View, new_view
+from stream.demo.pace import DEMO_PACE
 from stream.demo.shop import Shop
 from stream.demo.summary import Run, print_summary
 from stream.demo.tally import Tally
@@ -26,6 +34,7 @@ from stream.demo.worker_handle import WorkerHandle
 from stream.demo.worker_process import start_line, work_line
 from stream.embedded import Stack, start_stack
 from stream.errors import TagstreamError
+from stream.models import ModelsFollower
 from stream.settings import Settings
 from stream.topics import ensure_topics
 
@@ -42,9 +51,21 @@ _PIPE_WIDTH: Final = 120  # columns of the summary's tables where no terminal sa
 class _Show:
     """The parts of a running demo, and the view that is kept up to date while it waits for something."""
 
-    def __init__(self, stack: Stack, worker: WorkerHandle, feed: Feed, tally: Tally, view: View, clock: Clock) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        worker: WorkerHandle,
+        control: ControlChild | None,
+        feed: Feed,
+        tally: Tally,
+        learned: Learned,
+        view: View,
+        clock: Clock,
+    ) -> None:
         self._stack = stack
         self._worker = worker
+        self._control = control
+        self._learned = learned
         self._feed = feed
         self._tally = tally
         self._view = view
@@ -56,10 +77,13 @@ class _Show:
         """Show how things stand, then wait a moment. Raises what has gone wrong anywhere."""
         self._stack.check()
         self._worker.check()
+        if self._control is not None:
+            self._control.check()
         self._feed.check()
         now_s, shop_clock = self._clock.monotonic_s(), self.shop_clock
         shop_ms, speed = (shop_clock.now_ms(), shop_clock.speed) if shop_clock else (self._feed.newest_ms, None)
-        self._view.show(Moment(self._tally.snapshot(now_s), now_s, shop_ms, speed, left_s, self.stage))
+        moment = Moment(self._tally.snapshot(now_s), now_s, shop_ms, speed, left_s, self.stage, self._learned.so_far())
+        self._view.show(moment)
         stop.wait(_FRAME_S)
 
 
@@ -86,12 +110,16 @@ def run_demo(
     with start_stack(settings) as stack:
         # The embedded stack, whatever is configured for other commands.
         ensure_topics(settings, stack.addresses)
-        with (
-            WorkerHandle(work_line(settings, stack.addresses, loaded.text)) as worker,
-            Feed(settings, stack.kafka, tally, shop.deliveries(), opening_ms=shop.opening_ms, clock=clock) as feed,
-            new_view(labels, console) as view,
-        ):
-            show = _Show(stack, worker, feed, tally, view, clock)
+        with ExitStack() as parts:
+            worker = parts.enter_context(WorkerHandle(work_line(settings, stack.addresses, loaded.text)))
+            learned = parts.enter_context(_followed(settings, stack, loaded))
+            control = parts.enter_context(_control(settings, stack)) if loaded.models else None
+            opening_ms, traffic = shop.opening_ms, shop.deliveries()
+            feed = parts.enter_context(
+                Feed(settings, stack.kafka, tally, learned, traffic, opening_ms=opening_ms, clock=clock)
+            )
+            view = parts.enter_context(new_view(labels, console))
+            show = _Show(stack, worker, control, feed, tally, learned, view, clock)
             show.stage = f"sending the past of a shop with {customers:,} customers"
             while not feed.past_sent.is_set() and not stop.is_set():
                 show.frame(stop)
@@ -101,6 +129,8 @@ def run_demo(
             show.shop_clock = shop_clock = ScaledClock(shop.opening_ms, speed)
             feed.open(shop_clock)
             worker.start(start_line(shop_clock))
+            if control is not None:
+                control.start(shop_clock.text)
             show.stage = "the worker works through the past"
             deadline_s = clock.monotonic_s() + _CATCH_UP_S
             while not tally.is_live and not stop.is_set():
@@ -117,8 +147,30 @@ def run_demo(
                 show.frame(stop, left_s)
             # As it stands now: in a shop that has closed, time would go on and empty one segment after the other.
             end_s, end_ms = clock.monotonic_s(), shop_clock.now_ms()
-            run = Run(tally.snapshot(end_s), tally.latencies_s(), live_ms, end_ms, end_s - start_s)
+            lasted_s = end_s - start_s
+            run = Run(tally.snapshot(end_s), tally.latencies_s(), live_ms, end_ms, lasted_s, learned.so_far())
     print_summary(run, labels, console)
+
+
+@contextmanager
+def _followed(settings: Settings, stack: Stack, catalog: Catalog) -> Iterator[Learned]:
+    """What is learned, read as it is published."""
+    follower = ModelsFollower(settings, stack.addresses)
+    follower.start()
+    try:
+        yield Learned(catalog, follower.models)
+    finally:
+        follower.close()
+
+
+@contextmanager
+def _control(settings: Settings, stack: Stack) -> Iterator[ControlChild]:
+    """The control process; what it says is kept for when it ends."""
+    with (
+        tempfile.TemporaryFile() as log,
+        ControlChild(settings, stack.addresses, pace=DEMO_PACE, log=log) as child,
+    ):
+        yield child
 
 
 def _console() -> Console:

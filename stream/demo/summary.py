@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.demo.labels import Labels, span_text
+from stream.demo.learned import NOTHING_LEARNED, LearnedSoFar
 from stream.demo.tally import Moves, SeenChange, Snapshot, percentile_ms
 
 __all__ = ["Run", "print_summary"]
@@ -32,6 +33,7 @@ class Run:
     live_ms: int
     end_ms: int
     lasted_s: float
+    learned: LearnedSoFar = NOTHING_LEARNED
 
 
 def print_summary(run: Run, labels: Labels, console: Console) -> None:
@@ -43,6 +45,13 @@ def print_summary(run: Run, labels: Labels, console: Console) -> None:
     console.print()
     console.print(Text("Segments", style="bold"), Text("(in and out during the live part)", style="dim"))
     console.print(_segments(run.snapshot, labels))
+    if run.learned.models:
+        console.print()
+        console.print(Text("What the models have learned", style="bold"), Text("(of samples, meanwhile)", style="dim"))
+        for title, headline in run.learned.models:
+            console.print(Text(f"  {title}: {headline}"), soft_wrap=True)
+    if run.learned.clusters:
+        console.print(_clusters(run.learned))
     examples = list(_by_time(run.snapshot.by_time))
     if examples:
         console.print()
@@ -96,6 +105,18 @@ def _segments(snapshot: Snapshot, labels: Labels) -> Table:
     return table
 
 
+def _clusters(learned: LearnedSoFar) -> Table:
+    """All clusters, with who moved during the live part."""
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table.add_column("cluster")
+    for heading in ("users", "in", "out"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for each in learned.clusters:
+        table.add_row(each.label, f"{each.users:,}", f"{each.came:,}", f"{each.left:,}", Text(each.description))
+    return table
+
+
 def _by_time(changes: tuple[SeenChange, ...]) -> Iterator[SeenChange]:
     """The newest change by time of each segment and direction: exits first, then entries, a few of them."""
     newest = {(change.segment, change.entered): change for change in changes}
@@ -119,6 +140,8 @@ def _next_steps(run: Run) -> Iterator[tuple[str, str]]:
     yield f"{command} watch", "who enters and leaves, line by line"
     yield f"{command} profile {users[-1]}", "all tags and segments of one customer"
     yield f"{command} members vip", "who is in a segment now"
+    if run.learned.models:
+        yield f"{command} models", "what was learned, and how good it is; `models NAME` for everything about one"
     if _EXAMPLE.joinpath("events.jsonl.gz").exists():
         yield f"{command} replay {_EXAMPLE}/events.jsonl.gz --catalog {_EXAMPLE}/catalog.yaml", "on real purchases"
     yield f"{command} up --catalog my.yaml", "with rules of your own; `check my.yaml` tells what is wrong in them"

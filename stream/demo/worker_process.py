@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -74,7 +75,9 @@ def main() -> int:
 
 
 def _stop_at_end(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not by `sys.stdin`: Python can't end while a thread waits inside it.
+    while os.read(sys.stdin.fileno(), 4_096):
+        pass
     stop.set()
 
 

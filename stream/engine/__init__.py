@@ -11,11 +11,20 @@ from stream.engine.result import (
     Reading,
     Records,
     Reject,
+    SampleRow,
     Standing,
     StepResult,
     UnitReading,
 )
-from stream.engine.rows import RowFormatError, row_levels, row_members, row_step
+from stream.engine.rows import (
+    RowFormatError,
+    row_catalog_version,
+    row_clusters,
+    row_levels,
+    row_members,
+    row_models_stamp,
+    row_step,
+)
 
 __all__ = [
     "NEVER_MS",
@@ -28,10 +37,14 @@ __all__ = [
     "Records",
     "Reject",
     "RowFormatError",
+    "SampleRow",
     "Standing",
     "StepResult",
     "UnitReading",
+    "row_catalog_version",
+    "row_clusters",
     "row_levels",
     "row_members",
+    "row_models_stamp",
     "row_step",
 ]

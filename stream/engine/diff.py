@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from rules.tables import CAUSE_EVENT, FLAG, MISSING, TEXT
+from rules.tables import CAUSE_EVENT, CLUSTER, SEGMENT
 from stream.engine import fields, slots
 from stream.engine.jit import inlined, inner
-from stream.engine.match import mark_aggregate, mark_comparison, mark_unit, run, set_next, settle_fact, unit_blocks
-from stream.engine.packed import PackedTables, entry, size, span
-from stream.engine.places import current
+from stream.engine.match import mark_aggregate, mark_comparison, mark_unit, run, set_next, unit_blocks
+from stream.engine.models import consult
+from stream.engine.moves import cluster_of, move, take_membership
+from stream.engine.packed import PackedTables, entry, size
 from stream.engine.result import NEVER_MS
 from stream.engine.settle import settle
 from stream.engine.state import BLOCK, Scratch, State, Transitions
 from stream.engine.strings import Texts
 
-__all__ = ["conclude", "mark_due", "next_due", "room", "set_stay_end", "take_membership"]
-
-
-@inner
-def room(tables: PackedTables, out: Transitions) -> bool:
-    """Whether one more evaluation fits: it brings at most one transition a unit."""
-    return bool(len(out.cells) - out.written[0] >= size(tables, fields.UNIT_KEY))
+__all__ = ["conclude", "mark_due", "next_due", "set_stay_end", "take_quantiles"]
 
 
 @inlined
@@ -47,19 +42,36 @@ def evaluate(
             if scratch.marks[unit] == 0:
                 continue
             scratch.marks[unit] = 0
-            before = int(state.flags[row, state.at[slots.MEMBER] + unit])
-            if entry(tables, fields.UNIT_TIER, unit) == 1:
-                after = level_of(tables, state, scratch, row, unit)
-            else:
+            before, form = int(state.flags[row, state.at[slots.MEMBER] + unit]), entry(tables, fields.UNIT_FORM, unit)
+            if form == SEGMENT:
                 after = membership_of(tables, state, scratch, row, unit, before, moment)
+            elif form == CLUSTER:
+                # Models have been asked; only those are left that are no more.
+                before = cluster_of(tables, state, row, unit) + 1
+                after = 0 if entry(tables, fields.UNIT_RETIRED, unit) == 1 else before
+            else:
+                after = level_of(tables, state, scratch, row, unit)
             if after != before:
                 move(tables, state, scratch, texts, out, row, unit, before, after, moment, event, cause)
         scratch.marks[units + block] = 0
 
 
 @inner
+def take_quantiles(tables: PackedTables, state: State, scratch: Scratch, texts: Texts, row: int) -> None:
+    """Set the marked quantiles to what they are; nobody is told."""
+    for unit in range(entry(tables, fields.QUANTILE_COUNT, 0)):
+        if scratch.marks[unit] == 0:
+            continue
+        scratch.marks[unit] = 0
+        after = level_of(tables, state, scratch, row, unit)
+        if after != state.flags[row, state.at[slots.MEMBER] + unit]:
+            state.flags[row, state.at[slots.MEMBER] + unit] = after
+            take_membership(tables, state, scratch, texts, row, unit)
+
+
+@inner
 def level_of(tables: PackedTables, state: State, scratch: Scratch, row: int, unit: int) -> int:
-    """The number + 1 of a tier's first level whose condition holds; 0 for a tier that is no more."""
+    """The number + 1 of a tier's or quantile's first level whose condition holds; 0 if none does."""
     first, end = entry(tables, fields.UNIT_FIRST_PROGRAM, unit), entry(tables, fields.UNIT_FIRST_PROGRAM, unit + 1)
     for program in range(first, end):
         if run(tables, state, row, program, scratch.bits):
@@ -103,68 +115,6 @@ def set_stay_end(tables: PackedTables, state: State, scratch: Scratch, row: int,
 
 
 @inner
-def move(
-    tables: PackedTables,
-    state: State,
-    scratch: Scratch,
-    texts: Texts,
-    out: Transitions,
-    row: int,
-    unit: int,
-    before: int,
-    after: int,
-    moment: int,
-    event: int,
-    cause: int,
-) -> None:
-    """Let the user enter, leave or change levels, write it down, and have the units marked that read it."""
-    index = out.written[0]
-    out.written[0] = index + 1
-    entered = state.at[slots.ENTERED] + unit
-    state.cells[row, slots.VERSION] += 1
-    state.flags[row, slots.CHANGED] = 1
-    out.cells[index, slots.OUT_ROW] = row
-    out.cells[index, slots.OUT_EVENT] = event
-    out.cells[index, slots.OUT_UNIT] = unit
-    out.cells[index, slots.OUT_FROM] = before
-    out.cells[index, slots.OUT_TO] = after
-    out.cells[index, slots.OUT_CAUSE] = cause
-    out.cells[index, slots.OUT_MOMENT] = moment
-    out.cells[index, slots.OUT_VERSION] = state.cells[row, slots.VERSION]
-    out.cells[index, slots.OUT_STAYED_MS] = moment - state.cells[row, entered]
-    for position in span(tables, fields.MESSAGE_AGGREGATE_START, unit):
-        aggregate = entry(tables, fields.MESSAGE_AGGREGATE, position)
-        out.cells[index, slots.OUT_VALUES + aggregate] = current(tables, state, row, aggregate, moment)
-    for position in span(tables, fields.MESSAGE_FACT_START, unit):
-        fact = entry(tables, fields.MESSAGE_FACT, position)
-        out.kinds[index, fact] = state.flags[row, state.at[slots.FACT_KIND] + fact]
-        out.numbers[index, fact] = state.numbers[row, state.at[slots.FACT_NUMBER] + fact]
-        out.texts[index, fact] = state.cells[row, state.at[slots.FACT_TEXT] + fact]
-    state.flags[row, state.at[slots.MEMBER] + unit] = after
-    state.flags[row, state.at[slots.UNIT_CAUSE] + unit] = cause
-    state.cells[row, entered] = moment
-    if entry(tables, fields.UNIT_FACT, unit) >= 0:
-        take_membership(tables, state, scratch, texts, row, unit)
-
-
-@inner
-def take_membership(tables: PackedTables, state: State, scratch: Scratch, texts: Texts, row: int, unit: int) -> None:
-    """Set the fact that says whether the user is in a unit, or on which level, and the leaves that read it."""
-    fact, member = entry(tables, fields.UNIT_FACT, unit), state.flags[row, state.at[slots.MEMBER] + unit]
-    if entry(tables, fields.UNIT_TIER, unit) == 0:
-        state.flags[row, state.at[slots.FACT_KIND] + fact] = FLAG
-        state.numbers[row, state.at[slots.FACT_NUMBER] + fact] = member
-    elif member == 0:
-        state.flags[row, state.at[slots.FACT_KIND] + fact] = MISSING
-    else:
-        state.flags[row, state.at[slots.FACT_KIND] + fact] = TEXT
-        state.cells[row, state.at[slots.FACT_TEXT] + fact] = entry(
-            tables, fields.LEVEL_TEXT, entry(tables, fields.UNIT_FIRST_PROGRAM, unit) + member - 1
-        )
-    settle_fact(tables, state, scratch, texts, row, fact)
-
-
-@inner
 def next_due(tables: PackedTables, state: State, scratch: Scratch, row: int) -> None:
     """Note when the user is next due; only blocks of next moments that have changed are gone through."""
     first, end = state.at[slots.NEXT], state.at[slots.NEXT_LEAST]
@@ -183,9 +133,10 @@ def next_due(tables: PackedTables, state: State, scratch: Scratch, row: int) -> 
 
 @inner
 def mark_due(tables: PackedTables, state: State, scratch: Scratch, row: int) -> None:
-    """Have everything looked at that is due at the user's due time."""
+    """Have everything looked at that is due at the user's due time; what models want then, `consult` sees itself."""
     moment = state.cells[row, slots.DUE]
     aggregates, comparisons = size(tables, fields.AGGREGATE_KIND), size(tables, fields.COMPARISON_KIND)
+    stays = size(tables, fields.STAY_UNIT)
     first, end = state.at[slots.NEXT], state.at[slots.NEXT_LEAST]
     for block in range(state.at[slots.ENTERED] - end):
         if state.cells[row, end + block] > moment:
@@ -197,7 +148,7 @@ def mark_due(tables: PackedTables, state: State, scratch: Scratch, row: int) -> 
                 mark_aggregate(tables, scratch, index)
             elif index < aggregates + comparisons:
                 mark_comparison(tables, scratch, index - aggregates)
-            else:
+            elif index < aggregates + comparisons + stays:
                 mark_unit(tables, scratch, entry(tables, fields.STAY_UNIT, index - aggregates - comparisons))
 
 
@@ -215,10 +166,16 @@ def conclude(
 ) -> None:
     """Bring everything marked up to a moment, let the user enter and leave what follows, and note the next due time.
 
-    Looking at more than is needed, or earlier, changes nothing but the next due time.
+    Models come first, then quantiles: others may read both, so what compares them is settled once more. Looking at
+    more than is needed, or earlier, changes nothing but the next due time.
     """
     state.cells[row, slots.MOMENT] = moment
     state.flags[row, slots.CHANGED] = 1
-    settle(tables, state, scratch, row, moment, 2 * moment + (0 if cause == CAUSE_EVENT else 1))
+    if size(tables, fields.MODEL_KIND) > 0:
+        consult(tables, state, scratch, texts, out, row, moment, event, cause)
+    for turn in range(1 if entry(tables, fields.QUANTILE_COUNT, 0) == 0 else 2):
+        if turn == 1:
+            take_quantiles(tables, state, scratch, texts, row)
+        settle(tables, state, scratch, row, moment, 2 * moment + (0 if cause == CAUSE_EVENT else 1))
     evaluate(tables, state, scratch, texts, out, row, moment, event, cause)
     next_due(tables, state, scratch, row)

@@ -10,7 +10,7 @@ import numpy as np
 
 from rules.columns import Features, values_of
 from rules.program import Program, Unit
-from rules.tables import CAUSE_EVENT, CAUSES, Int64
+from rules.tables import CAUSE_EVENT, CAUSES, CLUSTER, SEGMENT, TIER, Int64
 from stream.engine import slots
 from stream.engine.result import Message
 from stream.engine.state import Transitions
@@ -34,7 +34,7 @@ class ChangeEncoder:
         self._record = f'{{"partition":{partition},"offset":'
         catalog = program.catalog
         units = program.units
-        self._tiers = [unit.tier for unit in units]
+        self._forms = [unit.form for unit in units]
         self._reads = [unit.reads for unit in units]
         # By tag that some unit names: its tree, and `(U,) bool`, the units that do.
         self._tags = {name: (catalog.tags[name].expression, np.zeros(len(units), np.bool_)) for name in _read(units)}
@@ -42,19 +42,24 @@ class ChangeEncoder:
             for name in unit.reads:
                 self._tags[name][1][number] = True
         source = _json(f"/tagstream/{app}/{partition}")
-        exited, entered, changed = (
-            f'","source":{source},"type":"tagstream.{kind}","subject":'
-            for kind in ("segment.exited", "segment.entered", "level.changed")
-        )
-        self._middle = [(changed, changed) if unit.tier else (exited, entered) for unit in units]
-        self._version = f',"catalog_version":{catalog.version},"model_versions":{{}},"tags":{{'
-        self._named = [
-            f',"{"tier" if unit.tier else "segment"}":{_json(unit.name)},'
-            f'"kind":{_json(unit.kind)},"title":{_json(unit.title)}'
-            for unit in units
-        ]
+        kinds = {
+            SEGMENT: ("segment.exited", "segment.entered"),
+            TIER: ("level.changed",),
+            CLUSTER: ("cluster.changed",),
+        }
+        middle = {
+            form: [f'","source":{source},"type":"tagstream.{kind}","subject":' for kind in both]
+            for form, both in kinds.items()
+        }
+        # By unit and whether something is entered; nobody is told of quantiles.
+        self._middle = [(both[0], both[-1]) for both in (middle.get(unit.form, [""]) for unit in units)]
+        versions = _json(program.model_versions)
+        self._version = f',"catalog_version":{catalog.version},"model_versions":{versions},"tags":{{'
+        self._named = [_about(unit) for unit in units]
         # By unit and member flag: a tier's level, of which there is none at 0.
         self._levels = [["null", *map(_json, unit.levels)] for unit in units]
+        # By unit, of clusters what each that has a name is called.
+        self._cluster_names = [_cluster_names(program, unit) for unit in units]
         self._headers: dict[tuple[int, bool, int], tuple[tuple[str, bytes], ...]] = {}
 
     def encode(
@@ -78,7 +83,7 @@ class ChangeEncoder:
             slots.OUT_STAYED_MS,
         )
         quoted_of = {user: _json(user) for user in set(users)}
-        tiers, levels = self._tiers, self._levels
+        forms, levels = self._forms, self._levels
         messages = []
         for user, incarnation, offset, time, read, unit, before, after, cause, version, stayed_ms in zip(
             users,
@@ -93,8 +98,10 @@ class ChangeEncoder:
             quoted = quoted_of[user]
             entered = after > 0
             record = f"{self._record}{offset}}}" if cause == CAUSE_EVENT else "null"
-            if tiers[unit]:
+            if forms[unit] == TIER:
                 rest = f',"from":{levels[unit][before]},"to":{levels[unit][after]}'
+            elif forms[unit] == CLUSTER:
+                rest = self._clusters(unit, before, after)
             else:
                 rest = "" if entered else f',"stayed_ms":{stayed_ms}'
             text = (
@@ -107,8 +114,16 @@ class ChangeEncoder:
             messages.append(Message(user.encode(), text.encode(), headers))
         return messages
 
+    def _clusters(self, unit: int, before: int, after: int) -> str:
+        """The clusters of a change, which are ids + 1, and their names."""
+        ids = ["null" if cluster == 0 else str(cluster - 1) for cluster in (before, after)]
+        names = [self._cluster_names[unit].get(cluster - 1, "null") for cluster in (before, after)]
+        return f',"from":{ids[0]},"to":{ids[1]},"from_name":{names[0]},"to_name":{names[1]}'
+
     def _header(self, unit: int, entered: bool, cause: int) -> tuple[tuple[str, bytes], ...]:
-        change = b"changed" if self._tiers[unit] else b"entered" if entered else b"exited"
+        change = b"entered" if entered else b"exited"
+        if self._forms[unit] != SEGMENT:
+            change = b"changed"
         headers = (
             ("content-type", b"application/cloudevents+json"),
             ("segment", self._program.units[unit].name.encode()),
@@ -136,6 +151,22 @@ class ChangeEncoder:
 def _read(units: Sequence[Unit]) -> dict[str, None]:
     """The tags that messages carry."""
     return dict.fromkeys(name for unit in units for name in unit.reads)
+
+
+def _about(unit: Unit) -> str:
+    """What a message says of the unit whatever happens to the user there."""
+    if unit.form == CLUSTER:
+        return f',"model":{_json(unit.name)}'
+    form = "tier" if unit.form == TIER else "segment"
+    return f',"{form}":{_json(unit.name)},"kind":{_json(unit.kind)},"title":{_json(unit.title)}'
+
+
+def _cluster_names(program: Program, unit: Unit) -> dict[int, str]:
+    """The names that somebody has given to the clusters of a model, as JSON; of one that is no more, those it had."""
+    catalog = program.previous if unit.retired else program.catalog
+    if unit.form != CLUSTER or catalog is None:
+        return {}
+    return {number: _json(name) for number, name in catalog.models[unit.name].names.items()}
 
 
 def _plain(value: object) -> str:

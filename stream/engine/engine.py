@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from rules.catalog import Catalog
 from rules.program import Program, compile_catalog
-from rules.tables import Int32, Int64, UInt8
+from rules.tables import CLUSTER, TIER, Int32, Int64, UInt8
 from stream.engine import slots
 from stream.engine.decode import Decoded, DecodePlan, Decoder
 from stream.engine.encode import ChangeEncoder
 from stream.engine.kernel import ACCEPTED, DUPLICATE, SUM_TOO_LARGE, process_due, process_events
 from stream.engine.murmur import hash_users
 from stream.engine.profiles import features_of, profiles_of
-from stream.engine.result import NEVER_MS, Profile, Records, Reject, Standing, StepResult
+from stream.engine.result import NEVER_MS, Profile, Records, Reject, SampleRow, Standing, StepResult
 from stream.engine.standing import standing_of
 from stream.engine.state import NO_TIME, Transitions, new_transitions
 from stream.engine.table import Table
@@ -31,6 +31,8 @@ STEP_CHANGES = 4_096
 """A step stops at this many changes: at about 1 KiB each they stay well under the 8 MiB an outbox may have."""
 
 ROW_BUDGET_BYTES = 512 * 2**20
+
+_WHYS = ("moment", "event", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,10 @@ class Engine:
     It is a cache of what is stored: whoever cannot store a step's result throws the engine away. With an `archive`
     (a dict of rows) nothing is stored outside: rows that do not fit `row_budget_bytes` go there and come back.
 
-    A row that was stored under another version of the catalog is *stale*: whatever is to happen to it, everything is
-    evaluated under this one first, at `switched_ms` (the watermark at the switch) or at its newest moment, if later.
+    A row that was stored under another version of the catalog, or under other versions of its models, is *stale*:
+    whatever is to happen to it, everything is evaluated under these first, at `switched_ms` (the watermark at the
+    switch) or at its newest moment, if later. `models_stamp` stands for the models' versions; without it, it is the
+    program's.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Engine:
         row_budget_bytes: int = ROW_BUDGET_BYTES,
         archive: dict[str, bytes] | None = None,
         switched_ms: int | None = None,
+        models_stamp: int | None = None,
     ) -> None:
         program = catalog if isinstance(catalog, Program) else compile_catalog(catalog)
         self.program = program
@@ -86,15 +91,14 @@ class Engine:
                 null_columns=program.null_columns,
             )
         )
-        self._table = Table(program, row_budget_bytes, archive)
+        self._table = Table(program, row_budget_bytes, archive, models_stamp)
         self._encoder = ChangeEncoder(program, app, partition)
         self._switched_ms = NO_TIME if switched_ms is None else switched_ms
-        self._transitions: Transitions = new_transitions(program.tables, STEP_CHANGES + 2 * len(program.units))
+        least = 2 * len(program.units) + 2 * len(program.catalog.models)
+        self._transitions: Transitions = new_transitions(program.tables, STEP_CHANGES + least)
+        self._models = list(program.catalog.models)
         # Segments whose members are to be added to the sets, or to be taken out, as their rows are brought over.
         self._reindexed = [number for number, unit in enumerate(program.units) if unit.indexed != unit.was_indexed]
-        self._numbers = {
-            (unit.name, unit.tier): number for number, unit in enumerate(program.units) if not unit.retired
-        }
 
     def decode(self, records: Records) -> Batch:
         """Decode a batch and find its users' rows; those of `cold` must be loaded before `process`."""
@@ -200,7 +204,7 @@ class Engine:
         """Evaluate the stale rows of these users, which are in the table; the others are passed over. Idempotent."""
         rows: Int32 = np.array([self._table.row_of[user] for user in users], np.int32)
         flags = self._table.state.flags
-        rows = rows[(flags[rows, slots.STALE] == 1) & (flags[rows, slots.EXISTS] == 1)]
+        rows = rows[(flags[rows, slots.STALE] != 0) & (flags[rows, slots.EXISTS] == 1)]
         result = self._pass_time(rows, NO_TIME)
         self._store(result, rows, step, looked_at=True)
         return result
@@ -254,10 +258,12 @@ class Engine:
         return standing_of(self.program, self._table, self._table.row_of[user], at_ms)
 
     def _collect(self, result: StepResult, record: Int32 | None, offset: Int64 | None) -> None:
-        """Move the transitions that are out into the result."""
+        """Move the transitions and samples that are out into the result."""
         out, table = self._transitions, self._table
-        count = int(out.written[0])
-        out.written[0] = 0
+        count, samples = out.written.tolist()
+        out.written[:] = 0
+        if samples:
+            result.samples += self._sampled(samples)
         if count == 0:
             return
         cells = out.cells[:count]
@@ -286,21 +292,48 @@ class Engine:
             strict=True,
         ):
             unit = units[number]
-            if unit.tier:
+            if unit.form in (TIER, CLUSTER):
                 for flag, change in ((before, -1), (after, 1)):
                     if flag:
-                        _count(result.sizes, f"{unit.name}={unit.levels[flag - 1]}", change)
+                        level = flag - 1 if unit.form == CLUSTER else unit.levels[flag - 1]
+                        _count(result.sizes, f"{unit.name}={level}", change)
                 continue
             _count(result.sizes, unit.name, 1 if after else -1)
             if unit.indexed:
                 (result.entered if after else result.left).setdefault(unit.name, []).append(user)
+
+    def _sampled(self, count: int) -> list[SampleRow]:
+        """The first samples that are out, as plain data."""
+        out, users = self._transitions, self._table.users
+        features = self.program.catalog.models
+        missing = np.isnan(out.values[:count]).tolist()
+        found = []
+        for (row, model, moment, why, label, opened), values, lacks in zip(
+            out.samples[:count].tolist(), out.values[:count].tolist(), missing, strict=True
+        ):
+            name = self._models[model]
+            width = len(features[name].features)
+            known = tuple(None if lack else value for value, lack in zip(values[:width], lacks[:width], strict=True))
+            is_label = why == slots.WHY_LABEL
+            found.append(
+                SampleRow(
+                    model=name,
+                    user=users[row] or "",
+                    at_ms=moment,
+                    why=_WHYS[why],
+                    values=known,
+                    label=label == 1 if is_label else None,
+                    opened_ms=opened if is_label else None,
+                )
+            )
+        return found
 
     def _stale(self, rows: Int32) -> tuple[Int32, UInt8] | None:
         """The stale rows among these and, `(n, R)`, who of them is in the segments that have been reindexed."""
         if not self._reindexed:
             return None
         state = self._table.state
-        stale = rows[state.flags[rows, slots.STALE] == 1]
+        stale = rows[state.flags[rows, slots.STALE] != 0]
         columns = int(state.at[slots.MEMBER]) + np.array(self._reindexed)
         return stale, state.flags[np.ix_(stale, columns)]
 

@@ -2,26 +2,39 @@
 
 `process_events` numbers what happens to an event in this order:
 
-1. a row of another version of the catalog is evaluated under this one;
+1. a row of another version of the catalog, or of other snapshots, is evaluated under these;
 2. the event's moment: the greatest of its timestamp, the user's newest moment and the watermark at its record;
 3. a duplicate, or an event that would carry a sum too far, does nothing;
 4. what time has brought about up to that moment, each flip at its own moment, in order;
-5. the event itself: traits, then what it is to facts, then aggregates;
-6. the conditions that any of this touched.
+5. the event itself: traits, then what it is to facts, then aggregates; the labels that it settles;
+6. the models, and the conditions that any of this touched.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from rules.tables import CAUSE_CATALOG, CAUSE_EVENT, CAUSE_TIME, FACT_HOUR, FACT_LATEST, FLAG, MISSING, NUMBER, TEXT
+from rules.tables import (
+    CAUSE_CATALOG,
+    CAUSE_EVENT,
+    CAUSE_MODEL,
+    CAUSE_TIME,
+    FACT_HOUR,
+    FACT_LATEST,
+    FLAG,
+    MISSING,
+    NUMBER,
+    TEXT,
+)
 from stream.engine import fields, slots
 from stream.engine.counting import count_event, too_large
 from stream.engine.decode import ABSENT, Columns
-from stream.engine.diff import conclude, mark_due, room
+from stream.engine.diff import conclude, mark_due
 from stream.engine.jit import inner, kernel, plain
 from stream.engine.match import mark_aggregates, mark_conditions, settle_fact
-from stream.engine.packed import PackedTables, entry, span
+from stream.engine.moves import room
+from stream.engine.packed import PackedTables, entry, size, span
+from stream.engine.sampling import settle_labels_of_event
 from stream.engine.state import DUPLICATE_WITHIN_MS, KEPT_IDS, Scratch, State, Transitions
 from stream.engine.strings import Texts
 from stream.engine.weights import add_hour, add_value
@@ -117,6 +130,16 @@ def take_facts(
                 settle_fact(tables, state, scratch, texts, row, fact)
 
 
+@inner
+def begin_bringing_over(tables: PackedTables, state: State, scratch: Scratch, row: int) -> int:
+    """Have everything of a stale row looked at, which is stale no more; returns the cause of what comes of it."""
+    cause = CAUSE_CATALOG if state.flags[row, slots.STALE] == slots.STALE_CATALOG else CAUSE_MODEL
+    state.flags[row, slots.STALE] = 0
+    mark_aggregates(tables, scratch)
+    mark_conditions(tables, scratch)
+    return cause
+
+
 @kernel
 def process_events(
     tables: PackedTables,
@@ -146,14 +169,12 @@ def process_events(
         if row < 0:
             continue
         # 1. a row of another version
-        if state.flags[row, slots.STALE] == 1:
+        if state.flags[row, slots.STALE] != 0:
             if not room(tables, out):
                 return event
-            state.flags[row, slots.STALE] = 0
-            mark_aggregates(tables, scratch)
-            mark_conditions(tables, scratch)
+            cause = begin_bringing_over(tables, state, scratch, row)
             switched = max(state.cells[row, slots.MOMENT], switched_ms)
-            conclude(tables, state, scratch, texts, out, row, switched, event, plain(CAUSE_CATALOG))
+            conclude(tables, state, scratch, texts, out, row, switched, event, cause)
         # 2. its moment
         moment = max(events.time_ms[event], state.cells[row, slots.MOMENT], events.watermark_ms[event])
         # 3. what does nothing
@@ -189,7 +210,9 @@ def process_events(
         if counted:
             take_facts(tables, state, scratch, texts, events, event, row)
             count_event(tables, state, scratch, texts, events, event, row, moment)
-        # 6. the conditions it touched
+            if size(tables, fields.OPEN_MODEL) > 0:
+                settle_labels_of_event(tables, state, scratch, out, events, event, row, moment)
+        # 6. the models, and the conditions it touched
         conclude(tables, state, scratch, texts, out, row, moment, event, plain(CAUSE_EVENT))
     return end
 
@@ -208,21 +231,19 @@ def process_due(
 ) -> int:
     """Apply the flips due up to the watermark of the users `rows[start:]`, user by user, in order of time.
 
-    A row of another version of the catalog is evaluated under this one first; with NO_TIME for the watermark nothing
-    else is done.
+    A row of another version of the catalog, or of other snapshots, is evaluated under these first; with NO_TIME for
+    the watermark nothing else is done.
 
     Returns the index of the user at whom `out` had no room left: called again from there, it goes on.
     """
     for index in range(start, len(rows)):
         row = plain(rows[index])
-        if state.flags[row, slots.STALE] == 1:
+        if state.flags[row, slots.STALE] != 0:
             if not room(tables, out):
                 return index
-            state.flags[row, slots.STALE] = 0
-            mark_aggregates(tables, scratch)
-            mark_conditions(tables, scratch)
+            cause = begin_bringing_over(tables, state, scratch, row)
             switched = max(state.cells[row, slots.MOMENT], switched_ms)
-            conclude(tables, state, scratch, texts, out, row, switched, plain(-1), plain(CAUSE_CATALOG))
+            conclude(tables, state, scratch, texts, out, row, switched, plain(-1), cause)
         while state.cells[row, slots.DUE] <= watermark_ms:
             if not room(tables, out):
                 return index

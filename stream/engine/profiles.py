@@ -1,4 +1,4 @@
-"""Users' tags, segments and levels as of a moment, many users at once."""
+"""Users' tags, segments, levels and clusters as of a moment, many users at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from rules.columns import Features, values_of
 from rules.program import Program
-from rules.tables import Float64, Int32, Int64, UInt8
+from rules.tables import CLUSTER, SEGMENT, TIER, Float64, Int32, Int64, UInt8
 from stream.engine import slots
 from stream.engine.result import Profile
 from stream.engine.table import Table
@@ -58,15 +58,19 @@ def profiles_of(program: Program, table: Table, users: Sequence[str], at_ms: int
     )
     catalog, units = program.catalog, program.units
     tags = {name: values_of(tag.expression, features) for name, tag in catalog.tags.items()}
-    number_of = {(unit.name, unit.tier): number for number, unit in enumerate(units) if not unit.retired}
-    segments = [(name, number_of[name, False]) for name in catalog.segments]
-    tiers = [(name, number_of[name, True]) for name in catalog.tiers]
+    number_of = {(unit.name, unit.form): number for number, unit in enumerate(units) if not unit.retired}
+    segments = [(name, number_of[name, SEGMENT]) for name in catalog.segments]
+    tiers = [(name, number_of[name, TIER]) for name in catalog.tiers]
+    models = [(name, number_of[name, CLUSTER]) for name in catalog.models if (name, CLUSTER) in number_of]
+    facts = program.tables.unit_fact.tolist()
+    ids = {number: features.fact_number[:, facts[number]].astype(np.int64).tolist() for _, number in models}
     member = state.flags[rows, at[slots.MEMBER] : at[slots.MEMBER] + len(units)].tolist()
     entered = state.cells[rows, at[slots.ENTERED] : at[slots.ENTERED] + len(units)].tolist()
     found = []
     for index, (user, row) in enumerate(zip(users, rows.tolist(), strict=True)):
         flags = member[index]
         held = [(name, number) for name, number in segments if flags[number]]
+        learned = [(name, number) for name, number in models if flags[number]]
         found.append(
             Profile(
                 user=user,
@@ -76,6 +80,8 @@ def profiles_of(program: Program, table: Table, users: Sequence[str], at_ms: int
                 segments=[name for name, _ in held],
                 since_ms={name: entered[index][number] for name, number in held},
                 levels={name: units[number].levels[flags[number] - 1] for name, number in tiers if flags[number]},
+                clusters={name: ids[number][index] for name, number in learned},
+                cluster_since_ms={name: entered[index][number] for name, number in learned},
                 due_ms=int(state.cells[row, slots.DUE]),
             )
         )

@@ -6,10 +6,13 @@ import numpy as np
 
 from rules.tables import FACT_HOUR, FACT_TOP
 from stream.engine import fields, slots
-from stream.engine.diff import next_due, set_stay_end, take_membership
+from stream.engine.diff import next_due, set_stay_end, take_quantiles
 from stream.engine.jit import inner, kernel, plain
 from stream.engine.match import mark_aggregates, mark_conditions, run, settle_fact, unit_blocks
+from stream.engine.models import set_model_moment
+from stream.engine.moves import take_membership
 from stream.engine.packed import PackedTables, entry, size
+from stream.engine.sampling import restore_deadlines
 from stream.engine.settle import settle
 from stream.engine.state import NO_TIME, Scratch, State
 from stream.engine.strings import Texts
@@ -46,7 +49,10 @@ def restore_row(tables: PackedTables, state: State, scratch: Scratch, texts: Tex
             take_membership(tables, state, scratch, texts, row, unit)
     mark_aggregates(tables, scratch)
     mark_conditions(tables, scratch)
-    settle(tables, state, scratch, row, moment, plain(NO_TIME))
+    for turn in range(1 if entry(tables, fields.QUANTILE_COUNT, 0) == 0 else 2):
+        if turn == 1:
+            take_quantiles(tables, state, scratch, texts, row)
+        settle(tables, state, scratch, row, moment, plain(NO_TIME))
     scratch.marks[: units + unit_blocks(tables)] = 0
     for stay in range(size(tables, fields.STAY_UNIT)):
         unit = entry(tables, fields.STAY_UNIT, stay)
@@ -57,4 +63,6 @@ def restore_row(tables: PackedTables, state: State, scratch: Scratch, texts: Tex
         if run(tables, state, row, program, scratch.bits) == (has_exit == 1):
             entered = state.cells[row, state.at[slots.ENTERED] + unit]
             set_stay_end(tables, state, scratch, row, stay, entered + entry(tables, fields.UNIT_MIN_STAY_MS, unit))
+    set_model_moment(tables, state, scratch, row, moment)
+    restore_deadlines(tables, state, scratch, row)
     next_due(tables, state, scratch, row)

@@ -23,6 +23,7 @@ __all__ = [
     "Reading",
     "Records",
     "Reject",
+    "SampleRow",
     "Standing",
     "StepResult",
     "UnitReading",
@@ -72,10 +73,28 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """One user as of a moment; segments and tiers in the order of the catalog.
+class SampleRow:
+    """What a model's features were for one user at one moment; `values` in their order, durations in ms, missing None.
 
-    tags: durations in ms, missing None.  since_ms: entry time of each segment held.  levels: by tier.
+    why: `moment` (the user's model moment), `event`, or `label`: then the values are those of `opened_ms`, and `at_ms`
+    is when the label was known.
+    """
+
+    model: str
+    user: str
+    at_ms: int
+    why: str
+    values: tuple[float | None, ...]
+    label: bool | None = None
+    opened_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One user as of a moment; segments, tiers and models in the order of the catalog.
+
+    tags: durations in ms, missing None.  since_ms: entry time of each segment held.  levels: by tier.  clusters: by
+    model, for those that have put the user into one, and cluster_since_ms: when.
     """
 
     user: str
@@ -85,6 +104,8 @@ class Profile:
     segments: list[str]
     since_ms: dict[str, int]
     levels: dict[str, str]
+    clusters: dict[str, int]
+    cluster_since_ms: dict[str, int]
     due_ms: int
 
 
@@ -105,9 +126,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class FactReading:
-    """A trait's, `latest`'s, `top`'s or `top_hour`'s value (`rules.interpret.PRESENT` of an object), and its time.
+    """The value of what no window gives (`rules.interpret.PRESENT` of an object), and its time.
 
-    time_ms: the timestamp of a trait or `latest`, None of the others and where there never was one.
+    That is a trait, `latest`, `top`, `top_hour`, or what a model says. time_ms: the timestamp of a trait or `latest`,
+    the moment at which a score was computed, None of the others and where there never was one.
     """
 
     value: Value
@@ -116,23 +138,25 @@ class FactReading:
 
 @dataclass(frozen=True, slots=True)
 class UnitReading:
-    """Whether a user is in a segment, or on which level of a tier; since when (or out of it since) and by what cause.
+    """Where a user is: in a segment or not, on a level of a tier, in a cluster; since when, and by what cause.
 
-    since_ms, cause: None if the user never moved there.
+    inside: in the segment.  cluster: the id, None if the model has put the user into none.  since_ms, cause: None if
+    the user never moved there.
     """
 
     inside: bool
     level: str | None
     since_ms: int | None
     cause: str | None
+    cluster: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """All that is known of a user, for people to ask about.
 
-    moment_ms: the moment that values are of.  values, facts: by what the catalog's expressions read.  units: segments
-    and tiers by name.  due_ms: when time alone may next change something (`NEVER_MS`: never).
+    moment_ms: the moment that values are of.  values, facts: by what the catalog's expressions read.  units: segments,
+    tiers and clusters by name.  due_ms: when time alone may next change something (`NEVER_MS`: never).
     """
 
     moment_ms: int
@@ -151,7 +175,8 @@ class StepResult:
     change_times_ms: effective time of each change.  change_events: record index of each change in the batch (of the
     record that brought it out), -1 in a step of due users.
     rejects: by record index.  misplaced: record indices of events that belong to another partition, to be forwarded.
-    rows: user and encoded row, each user once.  sizes: change of the number of members by segment or `tier=level`.
+    rows: user and encoded row, each user once.  sizes: change of the number of members by segment, `tier=level` or
+    `model=cluster`.  samples: for the models to learn from, each user's in order.
     entered, left: users by indexed segment.  due: users whose entry in the due set is to be set; `NEVER_MS` removes it.
     """
 
@@ -167,5 +192,6 @@ class StepResult:
     entered: dict[str, list[str]] = field(default_factory=dict)
     left: dict[str, list[str]] = field(default_factory=dict)
     due: list[tuple[str, int]] = field(default_factory=list)
+    samples: list[SampleRow] = field(default_factory=list)
     accepted: int = 0
     duplicates: int = 0

@@ -6,16 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.tables import DAY_HOURS, DISTINCT_VALUES, FLAG, MISSING, NUMBER, TEXT, TOP_VALUES, Int64, UInt8
+from rules.tables import CLUSTER, DAY_HOURS, DISTINCT_VALUES, FLAG, MISSING, NUMBER, TEXT, TOP_VALUES, Int64, UInt8
 from stream.engine import fields, slots
 from stream.engine.jit import inner, kernel
-from stream.engine.packed import PackedTables, entry, size
+from stream.engine.packed import PackedTables, entry, size, span
 from stream.engine.row_bytes import get, get_varint
 from stream.engine.rows import RING, SET, VALUE
 from stream.engine.state import BUCKETS, NO_TIME, State
 from stream.engine.windows import extreme, is_extreme, nothing_of
 
 __all__ = ["KeyOrder", "key_order", "read_row"]
+
+HEADER_BYTES = 57
+"""Up to and with the models stamp: see `stream.engine.rows`."""
 
 
 class KeyOrder(NamedTuple):
@@ -67,12 +70,14 @@ def read_row(
         state.cells[row, slots.INCARNATION] = get(data, 17, 8)
         state.cells[row, slots.VERSION] = get(data, 25, 8)
         state.cells[row, slots.ARMED] = get(data, 33, 8)
-    at = read_segments(tables, order, state, row, data, 49, filling)
+    at = read_segments(tables, order, state, row, data, HEADER_BYTES, filling)
     at = read_tiers(tables, order, state, row, data, at, filling)
+    at = read_clusters(tables, order, state, row, data, at, filling)
     at = read_aggregates(tables, order, state, row, data, at, moment)
     texts, at = read_facts(tables, order, state, row, data, at, found)
     texts, at = read_tops(tables, order, state, row, data, at, found, texts)
     at = read_hours(tables, order, state, row, data, at)
+    at = read_open_samples(tables, state, row, data, at, filling)
     if not filling:
         read_ids(state, row, data, at)
     return texts
@@ -111,6 +116,24 @@ def read_tiers(
                     state.flags[row, state.at[slots.MEMBER] + unit] = program - first + 1
                     state.flags[row, state.at[slots.UNIT_CAUSE] + unit] = data[at + 16]
                     state.cells[row, state.at[slots.ENTERED] + unit] = get(data, at + 17, 8)
+        at += 25
+    return at + (25 * count if filling else 0)
+
+
+@inner
+def read_clusters(
+    tables: PackedTables, order: KeyOrder, state: State, row: int, data: UInt8, at: int, filling: bool
+) -> int:
+    """Read the clusters that the user is in; returns the position behind them."""
+    count, at, hint = get(data, at, 2), at + 2, 0
+    for _ in range(0 if filling else count):
+        unit = find(tables, order.units, fields.UNIT_KEY, get(data, at, 8), hint)
+        if unit >= 0 and entry(tables, fields.UNIT_FORM, unit) == CLUSTER:
+            hint, fact = unit + 1, entry(tables, fields.UNIT_FACT, unit)
+            state.numbers[row, state.at[slots.FACT_NUMBER] + fact] = get(data, at + 8, 8)
+            state.flags[row, state.at[slots.MEMBER] + unit] = 1
+            state.flags[row, state.at[slots.UNIT_CAUSE] + unit] = data[at + 16]
+            state.cells[row, state.at[slots.ENTERED] + unit] = get(data, at + 17, 8)
         at += 25
     return at + (25 * count if filling else 0)
 
@@ -277,6 +300,27 @@ def read_hours(tables: PackedTables, order: KeyOrder, state: State, row: int, da
                 state.cells[row, state.at[slots.HOUR_TIME] + cell] = get(data, at + 1, 8)
                 bits[row, state.at[slots.HOUR_WEIGHT] + cell] = get(data, at + 9, 8)
             at += 17
+    return at
+
+
+@inner
+def read_open_samples(tables: PackedTables, state: State, row: int, data: UInt8, at: int, filling: bool) -> int:
+    """Read the samples that wait for a label, of models declared as they were; returns the position behind them."""
+    bits = state.numbers.view(np.int64)
+    count, at = get(data, at, 2), at + 2
+    for _ in range(count):
+        key, opened_ms, features = get(data, at, 8), get(data, at + 8, 8), int(data[at + 16])
+        at += 17
+        for slot in range(0 if filling else size(tables, fields.OPEN_MODEL)):
+            model = entry(tables, fields.OPEN_MODEL, slot)
+            if entry(tables, fields.MODEL_KEY, model) != key:
+                continue
+            if len(span(tables, fields.MODEL_FEATURE_START, model)) == features:
+                state.cells[row, state.at[slots.OPENED] + slot] = opened_ms
+                first = state.at[slots.OPEN_VALUE] + entry(tables, fields.OPEN_FIRST, slot)
+                for index in range(features):
+                    bits[row, first + index] = get(data, at + 8 * index, 8)
+        at += 8 * features
     return at
 
 

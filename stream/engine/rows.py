@@ -6,15 +6,18 @@ self-describing: everything is known by 64-bit keys that mean the same in every 
 Integers are little-endian; `varint` is zigzag LEB128; ages are ms before the moment.
 
     u8 format · i64 step · i64 moment · i64 incarnation · i64 version · i64 armed · i64 catalog version
+    i64 models stamp: the sum of the models' versions
     u16 n · n x (u64 segment, u8 member, u8 cause, i64 since)     those that the user is or has been in
     u16 n · n x (u64 tier, u64 level, u8 cause, i64 since)        those that the user is on a level of
+    u16 n · n x (u64 model, i64 cluster, u8 cause, i64 since)     those of which the user is in a cluster
     u16 n · n x (u64 aggregate, u8 form, varint changed, what it holds)
             form NOTHING: -  ·  VALUE: i64  ·  RING: i64 head, u8 m, m x (u8 buckets before, varint held)
             ·  SET: u8 m, m x (i64 value, varint age), newest first
             changed: 2 moment + 1 - CHANGED_AT, or -1 for never
-    u16 n · n x (u64 trait or latest, i64 time, content)
+    u16 n · n x (u64 trait, latest or score, i64 time, content)
     u16 n · n x (u64 top, u8 m, m x (i64 time, i64 bits of the weight, content))
     u16 n · n x (u64 top_hour, u8 m, m x (u8 hour, i64 time, i64 bits of the weight))
+    u16 n · n x (u64 model, i64 opened, u8 m, m x i64 bits of a value)    samples that wait for a label
     u8 n · n x (u64 message id, i64 moment), oldest first
     content: u8 kind, then of a NUMBER or FLAG the i64 bits of the double, of a TEXT u16 m and m bytes
 """
@@ -28,17 +31,21 @@ import numpy as np
 
 from rules.program import key_of
 from rules.tables import (
+    CLUSTER,
     DAY_HOURS,
     DAYS_SINCE,
     DISTINCT_VALUES,
     FACT_HOUR,
     FACT_LATEST,
+    FACT_SCORE,
     FACT_TOP,
     FACT_TRAIT,
     FLAG,
     MISSING,
     NUMBER,
+    SEGMENT,
     TEXT,
+    TIER,
     TOP_VALUES,
     Int32,
     Int64,
@@ -47,7 +54,8 @@ from rules.tables import (
 )
 from stream.engine import fields, slots
 from stream.engine.jit import inner, kernel
-from stream.engine.packed import PackedTables, entry, size
+from stream.engine.moves import cluster_of
+from stream.engine.packed import PackedTables, entry, size, span
 from stream.engine.row_bytes import put, put_varint
 from stream.engine.state import BUCKETS, DUPLICATE_WITHIN_MS, KEPT_IDS, NO_TIME, State
 from stream.engine.strings import START, Texts
@@ -63,22 +71,25 @@ __all__ = [
     "encode_rows",
     "row_bound",
     "row_catalog_version",
+    "row_clusters",
     "row_levels",
     "row_members",
+    "row_models_stamp",
     "row_step",
 ]
 
-FORMAT = 2
+FORMAT = 3
 NO_VERSION = -1
-"""The catalog version of a row that was read under a newer one and not brought over: it is stale for all."""
+"""The catalog version, or the models stamp, of a row that was read under a newer one and not brought over: stale."""
 
 NOTHING, VALUE, RING, SET = range(4)
 """Forms of an aggregate."""
 
-_HEADER = struct.Struct("<B6q")
+_HEADER = struct.Struct("<B7q")
 _COUNT = struct.Struct("<H")
 _SEGMENT = struct.Struct("<QBBq")
 _TIER = struct.Struct("<QQBq")
+_CLUSTER = struct.Struct("<QqBq")
 _TEXT_BYTES = 256
 
 
@@ -105,6 +116,12 @@ def row_catalog_version(row: bytes) -> int:
     """The version of the catalog under which a stored row was last evaluated. RowFormatError."""
     check_format(row)
     return int(_HEADER.unpack_from(row)[6])
+
+
+def row_models_stamp(row: bytes) -> int:
+    """The stamp of the models' versions under which a stored row was last evaluated. RowFormatError."""
+    check_format(row)
+    return int(_HEADER.unpack_from(row)[7])
 
 
 def row_members(row: bytes, segments: Sequence[str]) -> dict[str, int]:
@@ -137,6 +154,20 @@ def row_levels(row: bytes, tiers: Mapping[str, Sequence[str]]) -> dict[str, tupl
     return found
 
 
+def row_clusters(row: bytes, models: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """In which cluster of the models the user of a stored row is: model → id and since when in ms. RowFormatError."""
+    check_format(row)
+    names = {key_of(f"cluster:{name}"): name for name in models}
+    start = _HEADER.size
+    for entries in (_SEGMENT, _TIER):
+        (count,) = _COUNT.unpack_from(row, start)
+        start += _COUNT.size + count * entries.size
+    (count,) = _COUNT.unpack_from(row, start)
+    start += _COUNT.size
+    entered = _CLUSTER.iter_unpack(row[start : start + count * _CLUSTER.size])
+    return {names[key]: (cluster, since) for key, cluster, _, since in entered if key in names}
+
+
 def row_bound(tables: Tables) -> int:
     """No row of this catalog takes more bytes than this."""
     content = 3 + _TEXT_BYTES
@@ -149,6 +180,8 @@ def row_bound(tables: Tables) -> int:
         + len(tables.fact_kind) * (17 + content)
         + tables.top_count * TOP_VALUES * (16 + content)
         + tables.hour_count * DAY_HOURS * 17
+        + len(tables.open_model) * 17
+        + tables.open_width * 8
         + KEPT_IDS * 16
     )
 
@@ -161,6 +194,7 @@ def encode_rows(
     start: int,
     step: int,
     catalog_version: int,
+    models_stamp: int,
     texts: Texts,
     bound: int,
     buffer: UInt8,
@@ -181,7 +215,9 @@ def encode_rows(
         at = put(buffer, at, state.cells[row, slots.INCARNATION], 8)
         at = put(buffer, at, state.cells[row, slots.VERSION], 8)
         at = put(buffer, at, state.cells[row, slots.ARMED], 8)
-        at = put(buffer, at, catalog_version if state.flags[row, slots.STALE] == 0 else NO_VERSION, 8)
+        stale = state.flags[row, slots.STALE]
+        at = put(buffer, at, NO_VERSION if stale == slots.STALE_CATALOG else catalog_version, 8)
+        at = put(buffer, at, models_stamp if stale == 0 else NO_VERSION, 8)
         at = put_units(tables, state, row, buffer, at)
         count_at, count, at = at, 0, at + 2
         for aggregate in range(size(tables, fields.AGGREGATE_KIND)):
@@ -193,6 +229,7 @@ def encode_rows(
         at = put_facts(tables, state, texts, row, buffer, at)
         at = put_tops(tables, state, texts, row, buffer, at)
         at = put_hours(tables, state, row, buffer, at)
+        at = put_open_samples(tables, state, row, buffer, at)
         at = put_ids(state, row, buffer, at)
         ends[index] = at
     return len(rows)
@@ -201,19 +238,21 @@ def encode_rows(
 @inner
 def put_units(tables: PackedTables, state: State, row: int, buffer: UInt8, at: int) -> int:
     """Write what the user is, or has been, in; returns the position behind it."""
-    for tier in range(2):
+    for form in (SEGMENT, TIER, CLUSTER):
         count_at, count, at = at, 0, at + 2
         for unit in range(size(tables, fields.UNIT_KEY)):
             member = state.flags[row, state.at[slots.MEMBER] + unit]
             since = state.cells[row, state.at[slots.ENTERED] + unit]
-            if entry(tables, fields.UNIT_TIER, unit) != tier or since == NO_TIME:
+            if entry(tables, fields.UNIT_FORM, unit) != form or since == NO_TIME:
                 continue
-            if member == 0 and (tier == 1 or entry(tables, fields.UNIT_RETIRED, unit) == 1):
+            if member == 0 and (form != SEGMENT or entry(tables, fields.UNIT_RETIRED, unit) == 1):
                 continue
             at = put(buffer, at, entry(tables, fields.UNIT_KEY, unit), 8)
-            if tier == 1:
+            if form == TIER:
                 program = entry(tables, fields.UNIT_FIRST_PROGRAM, unit) + member - 1
                 at = put(buffer, at, entry(tables, fields.LEVEL_KEY, program), 8)
+            elif form == CLUSTER:
+                at = put(buffer, at, cluster_of(tables, state, row, unit), 8)
             else:
                 at = put(buffer, at, member, 1)
             at = put(buffer, at, state.flags[row, state.at[slots.UNIT_CAUSE] + unit], 1)
@@ -298,16 +337,18 @@ def put_content(texts: Texts, kind: int, bits: int, text: int, buffer: UInt8, at
 
 @inner
 def put_facts(tables: PackedTables, state: State, texts: Texts, row: int, buffer: UInt8, at: int) -> int:
-    """Write traits and latest values; returns the position behind them."""
+    """Write traits, latest values and scores; returns the position behind them."""
     bits = state.numbers.view(np.int64)
     count_at, count, at = at, 0, at + 2
     for fact in range(size(tables, fields.FACT_KIND)):
-        time_ms = state.cells[row, state.at[slots.FACT_TIME] + fact]
-        if entry(tables, fields.FACT_KIND, fact) not in (FACT_TRAIT, FACT_LATEST) or time_ms == NO_TIME:
+        time_ms, form = state.cells[row, state.at[slots.FACT_TIME] + fact], entry(tables, fields.FACT_KIND, fact)
+        if form not in (FACT_TRAIT, FACT_LATEST, FACT_SCORE) or time_ms == NO_TIME:
+            continue
+        kind = state.flags[row, state.at[slots.FACT_KIND] + fact]
+        if form == FACT_SCORE and kind == MISSING:
             continue
         at = put(buffer, at, entry(tables, fields.FACT_KEY, fact), 8)
         at = put(buffer, at, time_ms, 8)
-        kind = state.flags[row, state.at[slots.FACT_KIND] + fact]
         text = state.cells[row, state.at[slots.FACT_TEXT] + fact]
         at = put_content(texts, kind, bits[row, state.at[slots.FACT_NUMBER] + fact], text, buffer, at)
         count += 1
@@ -367,6 +408,28 @@ def put_hours(tables: PackedTables, state: State, row: int, buffer: UInt8, at: i
             at = start
         else:
             count += 1
+    put(buffer, count_at, count, 2)
+    return at
+
+
+@inner
+def put_open_samples(tables: PackedTables, state: State, row: int, buffer: UInt8, at: int) -> int:
+    """Write the samples that wait for their labels; returns the position behind them."""
+    bits = state.numbers.view(np.int64)
+    count_at, count, at = at, 0, at + 2
+    for slot in range(size(tables, fields.OPEN_MODEL)):
+        opened_ms = state.cells[row, state.at[slots.OPENED] + slot]
+        if opened_ms == NO_TIME:
+            continue
+        model = entry(tables, fields.OPEN_MODEL, slot)
+        features = len(span(tables, fields.MODEL_FEATURE_START, model))
+        at = put(buffer, at, entry(tables, fields.MODEL_KEY, model), 8)
+        at = put(buffer, at, opened_ms, 8)
+        at = put(buffer, at, features, 1)
+        first = state.at[slots.OPEN_VALUE] + entry(tables, fields.OPEN_FIRST, slot)
+        for value in range(first, first + features):
+            at = put(buffer, at, bits[row, value], 8)
+        count += 1
     put(buffer, count_at, count, 2)
     return at
 

@@ -9,7 +9,23 @@ from rules.compiled import Fact
 from rules.interpret import PRESENT, Value
 from rules.nodes import Aggregate, Days, Level, Membership
 from rules.program import Program
-from rules.tables import CAUSES, FACT_LATEST, FACT_TRAIT, FLAG, MISSING, NO_VALUE, NOT_YET_MS, NUMBER, TEXT, Int64
+from rules.tables import (
+    CAUSES,
+    CLUSTER,
+    FACT_LATEST,
+    FACT_SCORE,
+    FACT_TRAIT,
+    FLAG,
+    MISSING,
+    NO_VALUE,
+    NOT_YET_MS,
+    NUMBER,
+    QUANTILE,
+    SEGMENT,
+    TEXT,
+    TIER,
+    Int64,
+)
 from stream.engine import slots
 from stream.engine.result import FactReading, Reading, Standing, UnitReading
 from stream.engine.state import BUCKETS, NO_TIME
@@ -83,7 +99,7 @@ def _facts(program: Program, table: Table, row: int) -> dict[Fact, FactReading]:
         elif kind != MISSING:
             value = PRESENT
         time_ms = int(state.cells[row, at[slots.FACT_TIME] + number])
-        timed = kinds[number] in (FACT_TRAIT, FACT_LATEST) and time_ms != NO_TIME
+        timed = kinds[number] in (FACT_TRAIT, FACT_LATEST, FACT_SCORE) and time_ms != NO_TIME
         readings[fact] = FactReading(value, time_ms if timed else None)
     return readings
 
@@ -93,15 +109,22 @@ def _units(program: Program, table: Table, row: int) -> dict[str, UnitReading]:
     at = state.at.tolist()
     readings = {}
     for number, unit in enumerate(program.units):
-        if unit.retired:
+        if unit.retired or unit.form == QUANTILE:
             continue
         flag = int(state.flags[row, at[slots.MEMBER] + number])
         since_ms = int(state.cells[row, at[slots.ENTERED] + number])
         moved = since_ms != NO_TIME
         readings[unit.name] = UnitReading(
-            inside=flag > 0 and not unit.tier,
-            level=unit.levels[flag - 1] if unit.tier and flag > 0 else None,
+            inside=flag > 0 and unit.form == SEGMENT,
+            level=unit.levels[flag - 1] if unit.form == TIER and flag > 0 else None,
+            cluster=_cluster(program, table, row, number) if unit.form == CLUSTER and flag > 0 else None,
             since_ms=since_ms if moved else None,
             cause=CAUSES[int(state.flags[row, at[slots.UNIT_CAUSE] + number])] if moved else None,
         )
     return readings
+
+
+def _cluster(program: Program, table: Table, row: int, unit: int) -> int:
+    """The id of the cluster that the user is in."""
+    fact = int(program.tables.unit_fact[unit])
+    return int(table.state.numbers[row, int(table.state.at[slots.FACT_NUMBER]) + fact])

@@ -75,20 +75,25 @@ class Scratch(NamedTuple):
     pending: Int64  # (2 + X + A,) how many comparisons and aggregates are to be looked at, then which of either
     bits: UInt8  # stack of a condition program
     numbers: Float64  # stack of a comparison program
+    features: Float64  # (Q,) what models read of the user at hand, NaN: missing
+    terms: Float64  # the features, or their logarithms, as the models in force take them
+    scaled: Float64  # the features of one model, scaled
     where: Int64  # (W,) 2 x event + verdict: what each where-condition last said
 
 
 class Transitions(NamedTuple):
-    """What came out, in order: the first `written[0]` rows.
+    """What came out, in order: the first `written[0]` rows, and the first `written[1]` samples.
 
     Aggregates and facts are those of the moment; of each transition only those that its unit's messages read are set.
     """
 
-    written: Int64  # (1,)
+    written: Int64  # (2,)
     cells: Int64  # (n, OUT_VALUES + message aggregates)
     kinds: UInt8  # (n, message facts)
     numbers: Float64  # (n, message facts)
     texts: Int32  # (n, message facts)
+    samples: Int64  # (m, SAMPLE_CELLS)
+    values: Float64  # (m, features of the model that has most), NaN: missing
 
 
 def blocks_of(count: int) -> int:
@@ -97,8 +102,9 @@ def blocks_of(count: int) -> int:
 
 
 def next_count(tables: Tables) -> int:
-    """How many things have a next moment: aggregates, comparisons and minimum stays."""
-    return len(tables.aggregate_kind) + len(tables.comparison_kind) + tables.stay_count
+    """How many things have a next moment: aggregates, comparisons, minimum stays, models, open samples."""
+    conditions = len(tables.aggregate_kind) + len(tables.comparison_kind) + tables.stay_count
+    return conditions + tables.has_model_moments + len(tables.open_model)
 
 
 def new_state(tables: Tables, capacity: int) -> State:
@@ -114,6 +120,7 @@ def new_state(tables: Tables, capacity: int) -> State:
         slots.NEXT: nexts,
         slots.NEXT_LEAST: blocks_of(nexts),
         slots.ENTERED: units,
+        slots.OPENED: len(tables.open_model),
         slots.FACT_TIME: facts,
         slots.TOP_TIME: tops,
         slots.HOUR_TIME: hours,
@@ -137,6 +144,7 @@ def new_state(tables: Tables, capacity: int) -> State:
         slots.TOP_NUMBER: tops,
         slots.TOP_WEIGHT: tops,
         slots.HOUR_WEIGHT: hours,
+        slots.OPEN_VALUE: tables.open_width,
     }
     at = np.zeros(slots.GROUPS, np.int64)
     widths = [
@@ -189,17 +197,28 @@ def new_scratch(tables: Tables) -> Scratch:
         pending=np.zeros(2 + comparisons + len(tables.aggregate_kind), np.int64),
         bits=np.zeros(max(1, len(tables.program_code), len(tables.where_code)), np.uint8),
         numbers=np.zeros(max(1, len(tables.comparison_code)), np.float64),
+        features=np.zeros(len(tables.feature_kind), np.float64),
+        terms=np.zeros(len(tables.term_feature), np.float64),
+        scaled=np.zeros(_most_features(tables), np.float64),
         where=np.full(len(tables.where_start) - 1, -1, np.int64),
     )
 
 
+def _most_features(tables: Tables) -> int:
+    """The number of features of the model that has most."""
+    return max(np.diff(tables.model_feature_start).tolist(), default=0)
+
+
 def new_transitions(tables: Tables, capacity: int) -> Transitions:
-    """Room for `capacity` transitions."""
+    """Room for `capacity` transitions, and for as many samples if there may be any."""
     facts = tables.message_fact_count
+    samples = 0 if tables.sampled_count[1:].sum() == 0 else capacity
     return Transitions(
-        written=np.zeros(1, np.int64),
+        written=np.zeros(2, np.int64),
         cells=np.zeros((capacity, slots.OUT_VALUES + tables.message_aggregate_count), np.int64),
         kinds=np.zeros((capacity, facts), np.uint8),
         numbers=np.zeros((capacity, facts), np.float64),
         texts=np.zeros((capacity, facts), np.int32),
+        samples=np.zeros((samples, slots.SAMPLE_CELLS), np.int64),
+        values=np.zeros((samples, _most_features(tables)), np.float64),
     )

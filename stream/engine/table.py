@@ -14,7 +14,7 @@ from stream.engine.murmur import hash_users
 from stream.engine.packed import PackedTables, pack
 from stream.engine.restore import restore_rows
 from stream.engine.row_reader import key_order, read_row
-from stream.engine.rows import encode_rows, row_bound, row_catalog_version
+from stream.engine.rows import encode_rows, row_bound, row_catalog_version, row_models_stamp
 from stream.engine.state import Scratch, State, blank_row, new_scratch, new_state
 from stream.engine.strings import Strings, Texts
 
@@ -32,14 +32,20 @@ _LOOKED_THROUGH_A_STRING = 16
 
 
 class Table:
-    """Users and their rows. `archive`, where given, takes the rows that are dropped, and gives them back."""
+    """Users and their rows. `archive`, where given, takes the rows that are dropped, and gives them back.
 
-    def __init__(self, program: Program, budget_bytes: int, archive: dict[str, bytes] | None) -> None:
+    models_stamp: what the models' versions are known by in rows; without it, the program's.
+    """
+
+    def __init__(
+        self, program: Program, budget_bytes: int, archive: dict[str, bytes] | None, models_stamp: int | None = None
+    ) -> None:
         tables = program.tables
         self.tables: PackedTables = pack(tables)
         self.strings = Strings(program.texts, program.predicates, dated=len(tables.day_start) > 0)
         self._kept_strings = len(self.strings)
         self._catalog_version = program.catalog.version
+        self._models_stamp = program.models_stamp if models_stamp is None else models_stamp
         self._text_columns = sorted(program.text_columns)
         self._blank = blank_row(tables)
         row_bytes = self._blank.cells.nbytes + self._blank.flags.nbytes + self._blank.numbers.nbytes
@@ -116,15 +122,21 @@ class Table:
         read: list[int] = []
         for row, (_, stored, filling) in zip(taken, fresh, strict=True):
             if stored is not None:
-                version = row_catalog_version(stored)
+                stale = self._stale(stored)
                 if filling is not None:
                     row_catalog_version(filling)
                     self._read(row, filling, filling=True)
                 self._read(row, stored, filling=False)
-                self.state.flags[row, slots.STALE] = version != self._catalog_version
+                self.state.flags[row, slots.STALE] = stale
                 read.append(row)
         if read:
             restore_rows(self.tables, self.state, self.scratch, self.texts, np.array(read, np.int32))
+
+    def _stale(self, stored: bytes) -> int:
+        """Whether, and how, a stored row was evaluated under others than these. RowFormatError."""
+        if row_catalog_version(stored) != self._catalog_version:
+            return slots.STALE_CATALOG
+        return slots.STALE_MODELS if row_models_stamp(stored) != self._models_stamp else 0
 
     def _read(self, row: int, stored: bytes, *, filling: bool) -> None:
         data = np.frombuffer(stored, np.uint8)
@@ -169,6 +181,7 @@ class Table:
                 start,
                 step,
                 self._catalog_version,
+                self._models_stamp,
                 texts,
                 self._bound,
                 self._buffer,

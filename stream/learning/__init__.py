@@ -6,7 +6,7 @@ which brings River (and with it pandas, and scikit-learn where it is installed).
 
 from __future__ import annotations
 
-from stream.learning.apply import apply_snapshot
+from rules.snapshots import apply_snapshot
 from stream.learning.checks import check_snapshot
 from stream.learning.declared import ALGORITHMS, DeclaredLabel, DeclaredModel
 from stream.learning.errors import LearningError, Refusal

@@ -19,7 +19,7 @@ _MAX_NODES = 100_000
 def check_snapshot(snapshot: Mapping[str, Any]) -> None:
     """Raise LearningError with the place of the first thing in `snapshot` that can't be applied; else do nothing."""
     _finite(snapshot, "")
-    for key in ("model", "catalog"):
+    for key in ("model", "catalog", "fingerprint"):
         if not isinstance(snapshot.get(key), str):
             raise LearningError("expected a text", place=key)
     for key in ("version", "catalog_version", "made_at"):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.learning.apply import classifier_score, scaled_values
+from rules.snapshots import classifier_score, scaled_values
 from stream.learning.checks import check_snapshot
 from stream.learning.declared import DeclaredModel
 from stream.learning.drift import Drift, DriftWatch
@@ -57,10 +57,9 @@ class ClassifierLearner:
         self._plain: dict[str, Any] = {}
         self._since_plain = 0
         self.previous = previous
-        if previous is not None and tuple(each["name"] for each in previous["features"]) == model.features:
+        if previous is not None and model.can_follow(previous):
             self._scales = tuple(FeatureScale(**each) for each in previous["features"])
-            if previous["algorithm"] == model.algorithm:
-                self._online.resume(previous)
+            self._online.resume(previous)
             self._refresh()
 
     def learn(self, samples: Sequence[Sample]) -> None:
@@ -179,7 +178,7 @@ class ClassifierLearner:
         """What the learning model and the published snapshot say; NaN if none is published for these features."""
         learning = self._verdicts.base_rate() if scaled is None else classifier_score(self._plain, scaled)
         published = self.previous
-        if published is None or len(published["features"]) != self._width:
+        if published is None or not self.model.can_follow(published):
             return learning, float("nan")
         return learning, classifier_score(published, scaled_values(published["features"], sample.values))
 
@@ -230,6 +229,7 @@ class ClassifierLearner:
         model = self.model
         return {
             "model": model.name,
+            "fingerprint": model.fingerprint,
             "version": 1 if self.previous is None else int(self.previous["version"]) + 1,
             "catalog": model.catalog,
             "catalog_version": model.catalog_version,

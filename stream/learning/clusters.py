@@ -150,16 +150,15 @@ class ClusterLearner:
 
     def _take_up(self, previous: Mapping[str, Any]) -> None:
         """Without a state the last snapshot is what is known: its scaling, and its centres."""
-        names = tuple(each["name"] for each in previous["features"])
-        if names == self.model.features and previous["algorithm"] == self.model.algorithm:
+        if self.model.can_follow(previous):
             self._scales = tuple(FeatureScale(**each) for each in previous["features"])
             centres = np.array([each["centre"] for each in previous["clusters"]], dtype=np.float64)
             self._finder.start(centres, centres[: self.model.clusters])
 
     def _old(self) -> tuple[list[int], Doubles]:
-        """The ids and centres of the last snapshot's clusters, scaled as then; none if it has other features."""
+        """The ids and centres of the last snapshot's clusters, scaled as then; none if that was of another model."""
         previous = self.previous
-        if previous is None or tuple(each["name"] for each in previous["features"]) != self.model.features:
+        if previous is None or not self.model.can_follow(previous):
             return [], np.empty((0, self._width))
         centres = np.array([each["centre"] for each in previous["clusters"]], dtype=np.float64)
         return [each["id"] for each in previous["clusters"]], centres
@@ -188,7 +187,8 @@ class ClusterLearner:
         return [scaled_rows(self._scales, raw_rows(scales_then, old), TRAINING_LIMIT), old]
 
     def _scales_then(self) -> tuple[FeatureScale, ...]:
-        features = self.previous["features"] if self.previous is not None else ()
+        previous = self.previous
+        features = previous["features"] if previous is not None and self.model.can_follow(previous) else ()
         return tuple(FeatureScale(**each) for each in features)
 
     def _judged(self, rows: Doubles) -> Doubles:
@@ -214,11 +214,14 @@ class ClusterLearner:
             # The very first: the largest is number 1.
             sizes = np.bincount(nearest(rows, centres), minlength=len(centres))
             ranks = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
-            first = int(self.previous["next_id"]) if self.previous is not None else 1
+            first = self._next_id()
             numbers = tuple(first + int(rank) for rank in ranks)
             return Matching(numbers, tuple(sorted(numbers)), (), first + len(numbers), 0.0)
-        next_id = int(self.previous["next_id"]) if self.previous is not None else max(ids) + 1
-        return min((match_centres(ids, each, centres, next_id) for each in old), key=lambda match: match.cost)
+        return min((match_centres(ids, each, centres, self._next_id()) for each in old), key=lambda match: match.cost)
+
+    def _next_id(self) -> int:
+        """The first id that no cluster of this name has had, however it was declared then."""
+        return 1 if self.previous is None else int(self.previous.get("next_id", 1))
 
     def _written(
         self, match: Matching, centres: Doubles, rows: Doubles, values: Doubles, made_at_ms: int
@@ -237,6 +240,7 @@ class ClusterLearner:
         }
         return {
             "model": model.name,
+            "fingerprint": model.fingerprint,
             "version": 1 if self.previous is None else int(self.previous["version"]) + 1,
             "catalog": model.catalog,
             "catalog_version": model.catalog_version,

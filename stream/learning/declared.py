@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from rules.catalog import Catalog
+from rules.models import ALGORITHMS, Model
+from rules.nodes import Kind
 from stream.learning.errors import LearningError
 
-__all__ = ["ALGORITHMS", "DeclaredLabel", "DeclaredModel"]
+__all__ = ["ALGORITHMS", "DeclaredLabel", "DeclaredModel", "declared_of"]
 
-# By kind, the default first. Quantiles have one way only.
-ALGORITHMS: dict[str, tuple[str, ...]] = {
-    "clusters": ("kmeans", "streamkmeans", "clustream", "denstream", "dbstream"),
-    "quantiles": ("kll",),
-    "classifier": ("logistic", "hoeffding_tree", "adaptive_random_forest"),
-}
 _MAX_FEATURES = 100
 _MAX_CLUSTERS = 100
 _MAX_BINS = 100
@@ -36,6 +35,7 @@ class DeclaredModel:
     `features` are the names of the features or fields in the order of a sample's values; `durations` says of each
     whether it is a time in ms; `names` are those that somebody gave to clusters, by id; `lower_is_better` is by field,
     and empty where durations decide. `clusters` is how many, for denstream and dbstream how many at the most.
+    `fingerprint` is that of `rules.models.Model`: snapshots and states of another one are of another model.
     """
 
     name: str
@@ -51,6 +51,7 @@ class DeclaredModel:
     label: DeclaredLabel | None = None
     names: dict[int, str] = field(default_factory=dict)
     lower_is_better: tuple[bool, ...] = ()
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         known = ALGORITHMS.get(self.kind)
@@ -79,5 +80,33 @@ class DeclaredModel:
         if self.kind == "classifier" and self.label is None:
             object.__setattr__(self, "label", DeclaredLabel())
 
+    def can_follow(self, snapshot: Mapping[str, Any] | None) -> bool:
+        """Whether a snapshot was learned for this declaration, so that what it says can be gone on from."""
+        if snapshot is None or snapshot.get("fingerprint") != self.fingerprint:
+            return False
+        named = snapshot["fields" if self.kind == "quantiles" else "features"] if snapshot["kind"] == self.kind else ()
+        return tuple(each["name"] for each in named) == self.features and snapshot["algorithm"] == self.algorithm
+
     def _wrong(self, part: str, sentence: str) -> LearningError:
         return LearningError(sentence, place=f"models.{self.name}.{part}", remedy="Correct the catalog.")
+
+
+def declared_of(catalog: Catalog, model: Model) -> DeclaredModel:
+    """What is to be learned of a catalog's model. Raises LearningError if it can't be."""
+    label = model.label
+    return DeclaredModel(
+        name=model.name,
+        kind=model.kind,
+        features=model.fields,
+        durations=tuple(each.kind is Kind.DURATION for each in model.features),
+        algorithm=model.algorithm,
+        catalog=catalog.name,
+        catalog_version=catalog.version,
+        clusters=model.clusters,
+        bins=model.bins,
+        margin=model.margin,
+        label=None if label is None else DeclaredLabel(label.kind, label.event, label.within_ms),
+        names=dict(model.names),
+        lower_is_better=model.lower_is_better,
+        fingerprint=model.fingerprint,
+    )

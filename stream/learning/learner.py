@@ -17,7 +17,7 @@ from stream.learning.samples import Sample
 __all__ = ["STATE_FORMAT", "Learner", "learner_of"]
 
 # Goes up with every change of what a state holds; an older state is not read, and learning starts from the snapshot.
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 
 
 class Learner:
@@ -45,20 +45,31 @@ class Learner:
         previous = self._kind.previous
         return 0 if previous is None else int(previous["version"])
 
+    @property
+    def last(self) -> Mapping[str, Any] | None:
+        """The last snapshot, None before the first."""
+        return self._kind.previous
+
     def adopt(self, snapshot: Mapping[str, Any]) -> None:
         """Take a published snapshot for the last one: the next is numbered, matched and judged by it."""
         self._kind.previous = snapshot
 
+    def redeclare(self, model: DeclaredModel) -> None:
+        """Go on under a newer catalog that declares the same: other names of clusters, another margin.
+
+        Raises LearningError if it is not the same.
+        """
+        if (model.name, model.fingerprint) != (self.model.name, self.model.fingerprint):
+            raise LearningError(f"The model {model.name} is declared otherwise now.", remedy="Begin another learner.")
+        self.model = self._kind.model = model
+
     def learn(self, samples: Sequence[Sample]) -> None:
-        """Learn from samples in order. Those of another model, catalog version or width are only counted."""
+        """Learn from samples in order. Those of another model, catalog or width are only counted."""
         model = self.model
         fit = [
             each
             for each in samples
-            if each.model == model.name
-            and each.catalog == model.catalog
-            and each.catalog_version == model.catalog_version
-            and len(each.values) == len(model.features)
+            if each.model == model.name and each.catalog == model.catalog and len(each.values) == len(model.features)
         ]
         self.passed_over += len(samples) - len(fit)
         self._kind.learn(fit)
@@ -74,14 +85,16 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """What `learner_of` goes on from: plain data, for JSON."""
         model = self.model
-        head = {"format": STATE_FORMAT, "model": model.name, "kind": model.kind, "algorithm": model.algorithm}
-        return head | {"features": list(model.features), "learned": self._kind.state()}
+        head = {"format": STATE_FORMAT, "model": model.name, "fingerprint": model.fingerprint, "kind": model.kind}
+        rest = {"algorithm": model.algorithm, "features": list(model.features), "learned": self._kind.state()}
+        return head | rest
 
     def restore(self, state: Mapping[str, Any]) -> bool:
         """Go on where `state` was taken; False if it is of another format, or of a model declared otherwise."""
         model = self.model
-        expected = (STATE_FORMAT, model.name, model.kind, model.algorithm, list(model.features))
-        if tuple(state.get(key) for key in ("format", "model", "kind", "algorithm", "features")) != expected:
+        keys = ("format", "model", "fingerprint", "kind", "algorithm", "features")
+        expected = (STATE_FORMAT, model.name, model.fingerprint, model.kind, model.algorithm, list(model.features))
+        if tuple(state.get(key) for key in keys) != expected:
             return False
         try:
             self._kind.restore(state["learned"])
@@ -95,15 +108,14 @@ def learner_of(
 ) -> Learner:
     """A learner that goes on from `state`, else from the last published snapshot, else from nothing.
 
-    A snapshot newer than the one the state was taken after takes that one's place. Raises LearningError if either is
+    A snapshot newer than the one the state was taken after takes that one's place. Of a snapshot that was learned for
+    another declaration only the numbers go on: the version, and the ids of clusters. Raises LearningError if either is
     not what it should be; a state of another format or of a model declared otherwise is passed over.
     """
     if previous is not None:
         check_snapshot(previous)
-        if previous["model"] != model.name or previous["kind"] != model.kind:
-            raise LearningError(
-                f"The snapshot is of {previous['kind']} {previous['model']}, not of {model.kind} {model.name}."
-            )
+        if previous["model"] != model.name:
+            raise LearningError(f"The snapshot is of the model {previous['model']}, not of {model.name}.")
     learner = Learner(model, previous)
     if state is None or not learner.restore(state):
         return learner

@@ -102,6 +102,7 @@ class QuantileLearner:
             fields.append({"name": name, "boundaries": boundaries, "lower_is_better": model.lower_is_better[number]})
         snapshot = {
             "model": model.name,
+            "fingerprint": model.fingerprint,
             "version": 1 if self.previous is None else int(self.previous["version"]) + 1,
             "catalog": model.catalog,
             "catalog_version": model.catalog_version,

@@ -99,8 +99,18 @@ def suggested_catalog(suggestions: Sequence[Suggestion], goal: str) -> str:
         title = (
             f"{each.share:.0%} of users, {each.rate:.0%} of them with the goal, {each.lift:.1f} times as many as of all"
         )
-        lines += [f"  {goal}_{number}:", f"    title: {title}", "    kind: predictive", f"    when: '{each.condition}'"]
+        lines += [
+            f"  {goal}_{number}:",
+            f"    title: {title}",
+            "    kind: predictive",
+            f"    when: {_quoted(each.condition)}",
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """As YAML writes a text that may hold anything but line ends."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _paths(tree: Any) -> list[list[tuple[int, bool, float]]]:

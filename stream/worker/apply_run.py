@@ -20,12 +20,12 @@ from stream.embedded import Addresses
 from stream.engine import NEVER_MS
 from stream.errors import ConfigurationError, TagstreamError
 from stream.settings import Settings
+from stream.switches import write_switches
 from stream.topics import describe_topics, verify_topics
 from stream.worker.applying import Outcome, RefusedCatalogError, count_changes
 from stream.worker.overview import Overview, PartitionStanding, look_over
 from stream.worker.redis_store import RedisStore
 from stream.worker.store import BUCKETS
-from stream.worker.switches import write_switches
 
 __all__ = ["ApplyReport", "ApplyRun", "Progress", "warming_values"]
 

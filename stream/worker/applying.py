@@ -117,6 +117,6 @@ def count_changes(overview: Overview, version: int) -> dict[str, dict[str, int]]
     counts: dict[str, Counter[str]] = {}
     for position in overview.positions:
         if position.switch is not None and position.catalog_version == version:
-            for name, changes in position.switch.changes.items():
+            for name, changes in position.switch.changes_by_catalog.items():
                 counts.setdefault(name, Counter()).update(changes)
     return {name: dict(changes) for name, changes in sorted(counts.items())}

@@ -20,6 +20,7 @@ from stream.worker.protocol import Acquirer
 from stream.worker.published import PublishedTopics
 from stream.worker.redis_store import RedisStore
 from stream.worker.rounds import Rounds
+from stream.worker.sample_writer import SampleWriter
 from stream.worker.sink import PlainSink, Sink, SinkOptions, TransactionalSink
 from stream.worker.source import Source
 from stream.worker.store import Store
@@ -48,7 +49,7 @@ class Parts:
     threads: ThreadPoolExecutor
 
     def new_engine(self, partition: int, program: Program, switched_ms: int | None = None) -> Engine:
-        """An engine that knows no user. switched_ms: when rows of older versions are brought over."""
+        """An engine that knows no user. switched_ms: when stale rows are brought over."""
         return Engine(
             program,
             app=self.settings.app,
@@ -56,6 +57,7 @@ class Parts:
             partition_count=self.facts.partition_count,
             row_budget_bytes=self.settings.row_memory_mib * 2**20,
             switched_ms=switched_ms,
+            models_stamp=program.models_stamp,
         )
 
     def close(self) -> None:
@@ -63,6 +65,7 @@ class Parts:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.past.close()
         self.ticks.close()
+        self.rounds.samples.close()
         self.sink.close()
         self.store.close()
 
@@ -112,13 +115,21 @@ def assemble(
     else:
         timeout_ms = settings.transaction_timeout_ms
         sink = TransactionalSink(options, clock, source.places, transaction_timeout_ms=timeout_ms)
+    samples = SampleWriter(
+        addresses.kafka,
+        settings.profile_samples_topic,
+        f"tagstream-{settings.app}-{name}-samples",
+        per_s=settings.samples_per_s,
+        clock=clock,
+        metrics=metrics,
+    )
     return Parts(
         settings=settings,
         programs=programs,
         facts=facts,
         store=store,
         sink=sink,
-        rounds=Rounds(store, source, sink, measure, clock.monotonic_s),
+        rounds=Rounds(store, source, sink, measure, samples, clock.monotonic_s),
         acquirer=Acquirer(
             store=store,
             lookup=lookup,

@@ -21,8 +21,6 @@ __all__ = ["NEAR_RECORDS", "Filled", "Filler"]
 NEAR_RECORDS: Final = 500
 """So near to the partition the filling has caught up, as live events go on: the rest is done at the switch."""
 
-_NO_SWITCH: Final = 2**62
-"""A catalog version above all: no switch record takes effect for the engine that fills."""
 _ANY_TIME_MS: Final = 2**62
 
 
@@ -69,9 +67,9 @@ class Filler:
             log_time_ms=backfill.log_time_ms,
             watermark_ms=max(backfill.log_time_ms - self.grace_ms, 0),
             origins=backfill.origins,
-            catalog_version=_NO_SWITCH,
         )
-        intake = take_in(messages[:count], before, app=self.letters.app, grace_ms=self.grace_ms, now_ms=_ANY_TIME_MS)
+        app, grace_ms = self.letters.app, self.grace_ms
+        intake = take_in(messages[:count], before, app=app, grace_ms=grace_ms, now_ms=_ANY_TIME_MS, stops=False)
         rows: dict[str, bytes] = {}
         at = 0
         if len(intake.records):

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rules.aggregates import hop_ms, key_text, mean_parts
+from rules.aggregates import hop_ms, key_text, mean_parts, stored_text
 from rules.catalog import Catalog, Tag
 from rules.nodes import Aggregate, Kind, Node, Trait, children, kind_of
 from rules.program import Program, compile_catalog
@@ -33,8 +33,10 @@ class FillPlan:
 
 def plan_filling(catalog: Catalog, base: Catalog) -> FillPlan:
     """What has to be read again when `catalog` takes over from `base`."""
-    known = {part for node in stored_nodes(base).values() for part in _parts(node)}
-    new = {text: node for text, node in stored_nodes(catalog).items() if not set(_parts(node)) <= known}
+    known = {part for node in stored_nodes(base).values() for part in _parts(node, base.timezone)}
+    new = {
+        text: node for text, node in stored_nodes(catalog).items() if not set(_parts(node, catalog.timezone)) <= known
+    }
     if not new:
         return FillPlan({}, None)
     # The old aggregates of numbers come along: with them the same records are refused as were then.
@@ -45,7 +47,7 @@ def plan_filling(catalog: Catalog, base: Catalog) -> FillPlan:
         f"tag_{place}": Tag(f"tag_{place}", node, kind_of(node)) for place, node in enumerate([*new.values(), *kept])
     }
     program = compile_catalog(
-        dataclasses.replace(catalog, tags=tags, segments={}, tiers={}, order=(), examples=(), warnings=())
+        dataclasses.replace(catalog, tags=tags, segments={}, tiers={}, models={}, order=(), examples=(), warnings=())
     )
     return FillPlan(new, dataclasses.replace(program, numeric=_numeric_as(program, kept)))
 
@@ -68,16 +70,19 @@ def stored_nodes(catalog: Catalog) -> dict[str, Aggregate | Trait]:
     return found
 
 
-def _parts(node: Aggregate | Trait) -> list[str]:
-    """Texts of what a row keeps of a node."""
+def _parts(node: Aggregate | Trait, timezone: str) -> list[str]:
+    """Texts of what a row keeps of a node: the hours of a `top_hour` are of a zone."""
     if isinstance(node, Trait):
         return [f"trait {node.name}"]
-    return [key_text(part) for part in (mean_parts(node) if node.function == "mean" else (node,))]
+    return [stored_text(part, timezone) for part in (mean_parts(node) if node.function == "mean" else (node,))]
 
 
 def _expressions(catalog: Catalog) -> Iterator[Node]:
     for tag in catalog.tags.values():
         yield tag.expression
+    for model in catalog.models.values():
+        for feature in model.features:
+            yield feature.expression
     for segment in catalog.segments.values():
         yield segment.when
         if segment.exit is not None:

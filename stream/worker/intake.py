@@ -15,10 +15,10 @@ from confluent_kafka import Message
 
 from stream.engine import Records
 from stream.kafka_clients import headers_of
+from stream.switches import CONTROL_HEADER, SWITCH, SwitchRecord, UnknownSwitchError, read_switch
 from stream.worker.errors import PauseError
 from stream.worker.position import Position
-from stream.worker.switches import SWITCH, SwitchRecord, UnknownSwitchError, read_switch
-from stream.worker.ticks import CONTROL_HEADER, TICK
+from stream.worker.ticks import TICK
 
 __all__ = [
     "AHEAD_MS",
@@ -62,7 +62,7 @@ class Intake:
     places: `(m,) int64`, the message of each record.  greatest_ms: `(n,) int64`, the greatest log time up to and with
     each message.  times_ms: `(n,) int64`, each message's own.
     forwards: message, origin partition and offset of each forwarded event among the records.
-    switch: the catalog's switch that comes next in the log, which ends the batch. Where it comes first, n is 0.
+    switch: the switch that comes next in the log, which ends the batch. Where it comes first, n is 0.
     """
 
     messages: Sequence[Message]
@@ -105,12 +105,14 @@ def cut_batch(messages: Sequence[Message], limit: int | None) -> int:
     return count
 
 
-def take_in(messages: Sequence[Message], position: Position, *, app: str, grace_ms: int, now_ms: int) -> Intake:
+def take_in(
+    messages: Sequence[Message], position: Position, *, app: str, grace_ms: int, now_ms: int, stops: bool = True
+) -> Intake:
     """The batch for the engine. Messages below the position are left out.
 
+    stops: at the first switch to something newer than the position has in force; others are passed over.
     Raises PauseError if the first one's log time lies too far ahead of the clock (a later one ends the batch before
-    it), or if it is a control record that this version doesn't know. Switches that are not newer than the position's
-    catalog are passed over.
+    it), or if it is a control record that this version doesn't know.
     """
     messages = [message for message in messages if _offset(message) >= position.next_offset]
     times = np.array([message.timestamp()[1] for message in messages], np.int64)
@@ -119,7 +121,7 @@ def take_in(messages: Sequence[Message], position: Position, *, app: str, grace_
         if ahead[0] == 0:
             raise _ahead(messages[0], int(times[0]), now_ms)
         messages, times = messages[: ahead[0]], times[: ahead[0]]
-    skipped, forwards, switch = _control(messages, position, app)
+    skipped, forwards, switch = _control(messages, position, app, stops=stops)
     if switch is not None:
         before = sum((message.offset() or 0) < switch.offset for message in messages)
         messages, times = messages[:before], times[:before]
@@ -140,7 +142,7 @@ def take_in(messages: Sequence[Message], position: Position, *, app: str, grace_
 
 
 def _control(
-    messages: Sequence[Message], position: Position, app: str
+    messages: Sequence[Message], position: Position, app: str, *, stops: bool
 ) -> tuple[list[int], list[tuple[int, int, int]], SwitchRecord | None]:
     """Places of the messages that are no events, and the forwarded events with their origins, up to the first switch
     that takes effect; and that switch.
@@ -166,10 +168,18 @@ def _control(
                     forwards.append((place, partition, offset))
         elif message.value() is None:
             switch = _switch(message, mark, app)
-            if switch is not None and switch.version > position.catalog_version:
+            if stops and switch is not None and _is_newer(switch, position):
                 return skipped, forwards, switch
             skipped.append(place)
     return skipped, forwards, None
+
+
+def _is_newer(switch: SwitchRecord, position: Position) -> bool:
+    """Whether it is to be looked at: one of a model that is waited with already is not, either."""
+    if switch.model is None:
+        return switch.version > position.catalog_version
+    in_force, waiting = position.model_versions.get(switch.model, 0), position.models_waiting.get(switch.model)
+    return switch.version > in_force and switch.version != waiting
 
 
 def _switch(message: Message, mark: bytes, app: str) -> SwitchRecord | None:

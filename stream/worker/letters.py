@@ -14,9 +14,9 @@ from confluent_kafka import Message
 from stream.engine import StepResult
 from stream.engine.result import Reject
 from stream.kafka_clients import headers_of
+from stream.switches import CONTROL_HEADER
 from stream.worker.intake import FORWARD, ID_HEADER, ORIGIN_HEADER, Intake
 from stream.worker.outbox import Outgoing, outgoing
-from stream.worker.ticks import CONTROL_HEADER
 from tagstream.contracts.deadletters import build_dead_letter, dead_letter_headers, encode_dead_letter
 from tagstream.contracts.positions import Position as Place
 from tagstream.ids import forward_id

@@ -27,6 +27,7 @@ class Measure:
         self._paused: dict[int, str] = {}
         self._lagging: set[int] = set()
         self._catalogs: set[int] = set()
+        self._models: dict[int, set[str]] = {}
 
     def round(self, seconds: float) -> None:
         """A round of steps took so long."""
@@ -66,10 +67,16 @@ class Measure:
                 self._metrics.changes.labels(*labels).inc(count)
 
     def catalog(self, partition: int, position: Position) -> None:
-        """The partition stands there, as far as catalogs go."""
+        """The partition stands there, as far as catalogs and models go."""
         label = str(partition)
         self._catalogs.add(partition)
         self._metrics.catalog_version.labels(label).set(position.catalog_version)
+        gone = self._models.get(partition, set()) - set(position.model_versions)
+        for model in gone:
+            self._metrics.model_version.remove(label, model)
+        self._models[partition] = set(position.model_versions)
+        for model, version in position.model_versions.items():
+            self._metrics.model_version.labels(label, model).set(version)
         walk, backfill = position.walk, position.backfill
         self._metrics.walk_left.labels(label).set(0 if walk is None else BUCKETS - walk.bucket)
         left = 0 if backfill is None or backfill.next_offset is None else position.next_offset - backfill.next_offset
@@ -108,3 +115,5 @@ class Measure:
             self._catalogs.discard(partition)
             for gauge in (self._metrics.catalog_version, self._metrics.walk_left, self._metrics.backfill_left):
                 gauge.remove(str(partition))
+        for model in self._models.pop(partition, set()):
+            self._metrics.model_version.remove(str(partition), model)

@@ -33,7 +33,7 @@ class PartitionStanding:
     pause: Pause | None = None
 
     def is_prepared(self, version: int) -> bool:
-        """Whether it holds a version of the catalog and may be switched to it, or has been."""
+        """Whether it holds a version of the catalog and may be switched to it at once, or has been."""
         position = self.position
         if position is None:
             return False
@@ -42,6 +42,7 @@ class PartitionStanding:
             backfill is not None
             and (backfill.version, backfill.base) == (version, position.catalog_version)
             and backfill.caught_up
+            and position.walk is None
         )
 
     def has_switched(self, version: int) -> bool:
@@ -71,10 +72,8 @@ class Overview:
     def previous_version(self) -> int | None:
         """The version before that one, as far as partitions know it."""
         running = self.running_version
-        return max(
-            (each.switch.previous for each in self.positions if each.switch and each.catalog_version == running),
-            default=None,
-        )
+        found = [each.switch.previous for each in self.positions if each.switch and each.catalog_version == running]
+        return max((version for version in found if version is not None), default=None)
 
     def paused(self) -> Iterator[PartitionStanding]:
         """The partitions that can't go on."""

@@ -13,6 +13,8 @@ import msgspec
 from stream.worker.errors import PauseError
 
 __all__ = [
+    "CATALOG",
+    "MODEL",
     "OFFSET_METADATA_LIMIT",
     "STEPS_PER_OWNER",
     "Backfill",
@@ -30,6 +32,11 @@ OFFSET_METADATA_LIMIT: Final = 4096
 """Apache Kafka's default `offset.metadata.max.bytes`."""
 
 
+CATALOG: Final = "catalog"
+MODEL: Final = "model"
+"""Kinds of switches; also the causes of the changes that they bring about."""
+
+
 class Walk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The place of the background visit of all rows after a switch.
 
@@ -41,15 +48,26 @@ class Walk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The newest switch of the catalog.
+    """The newest switch, of the catalog or of a model.
 
-    previous: the version before.  watermark_ms: W at the switch record, at which rows are brought over.
-    changes: by segment or tier, how many entered, exited or changed because of it, so far.
+    previous: the version of the catalog before the one that runs; None: it is the first.
+    watermark_ms: W at the switch record, at which rows are brought over.
+    changes: by segment, tier or model, how many entered, exited or changed because of it, so far.
+    kind: `catalog` or `model`.  model: the model's name.  catalog_changes: of the newest switch of the catalog, where
+    this one is of a model.
     """
 
-    previous: int
+    previous: int | None
     watermark_ms: int
     changes: dict[str, dict[str, int]] = {}
+    kind: str = CATALOG
+    model: str | None = None
+    catalog_changes: dict[str, dict[str, int]] = {}
+
+    @property
+    def changes_by_catalog(self) -> dict[str, dict[str, int]]:
+        """What the newest switch of the catalog brought about, as `changes`."""
+        return self.changes if self.kind == CATALOG else self.catalog_changes
 
 
 class Backfill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +143,7 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True):
     switch: Switch | None = None
     backfill: Backfill | None = None
     warming: dict[str, int] = {}
+    models_waiting: dict[str, int] = {}
 
 
 class Position(_Body, frozen=True, kw_only=True):
@@ -137,15 +156,27 @@ class Position(_Body, frozen=True, kw_only=True):
     origins: by origin partition the highest origin offset of the events forwarded from there.
     published: by topic (its kind) and partition, the offset after the last message known to be published from here.
     written_step: of the newest step that was committed; `step` leads it after a taking. No row has a newer one.
-    switch, walk: the newest switch of the catalog, and the visit of all rows that follows it, until it is done.
+    switch, walk: the newest switch, and the visit of all rows that follows it, until it is done.
     backfill: what is being prepared for the next one.
     warming: by aggregate (`key_text`), from when on it is whole, in ms of log time (`NEVER_MS`: never), where the log
     no longer reached back far enough when it was filled.
+    models_waiting: by model, the newest version that was switched to but is of no use to the catalog that runs.
     replay_to: the K that Redis was found behind, until it has been passed.
     """
 
     step: int
     replay_to: Committed | None = None
+
+    @property
+    def models_stamp(self) -> int:
+        """What rows say of the models that they were evaluated with: it grows with each switch of one."""
+        return sum(self.model_versions.values())
+
+    @property
+    def taken_over(self) -> int | None:
+        """The version of the catalog that stale rows are of, while the walk of a switch of the catalog goes on."""
+        switch = self.switch
+        return switch.previous if self.walk is not None and switch is not None and switch.kind == CATALOG else None
 
     def encode(self) -> bytes:
         """The stored record: step, mark, body; one line each."""

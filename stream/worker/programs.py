@@ -1,4 +1,4 @@
-"""Compiled catalogs, as partitions need them: a version alone, or one that takes over from another.
+"""Compiled catalogs with the models in force, as partitions need them: alone, or taking over from another catalog.
 
 Compiling a large catalog takes a second or two, so it is done by a thread beside the loop.
 """
@@ -6,42 +6,49 @@ Compiling a large catalog takes a second or two, so it is done by a thread besid
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from rules.program import Program, compile_catalog
 from stream.catalogs import AppliedCatalogs
+from stream.models import PublishedModels
 from stream.worker.filling import FillPlan, plan_filling, stored_nodes
 
 __all__ = ["Programs"]
 
 _KEPT: Final = 8
+_NO_MODELS: Final[Mapping[str, int]] = {}
 
 Key = TypeVar("Key")
 Made = TypeVar("Made")
 
 
 class Programs:
-    """Programs of the catalogs that were applied. Any thread.
+    """Programs of the catalogs that were applied, which give samples. Any thread.
 
-    All calls raise KeyError for a version that was not applied, and UnreadableCatalogError.
+    models: by name, the version of each snapshot in force; the catalog must fit them all.
+    All calls raise KeyError for a version that was not applied or published, UnreadableCatalogError and
+    UnreadableModelError.
     """
 
-    def __init__(self, catalogs: AppliedCatalogs) -> None:
+    def __init__(self, catalogs: AppliedCatalogs, models: PublishedModels) -> None:
         self.catalogs = catalogs
+        self.models = models
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tagstream-compile")
-        self._programs: dict[tuple[int, int | None], Future[Program]] = {}
+        self._programs: dict[tuple[int, int | None, tuple[tuple[str, int], ...]], Future[Program]] = {}
         self._plans: dict[tuple[int, int], Future[FillPlan]] = {}
 
-    def program(self, version: int, previous: int | None = None) -> Program:
+    def program(self, version: int, previous: int | None = None, models: Mapping[str, int] = _NO_MODELS) -> Program:
         """The program of a version, taking over from `previous`. Blocks while it is compiled."""
-        return self._program(version, previous).result()
+        return self._program(version, previous, models).result()
 
-    def program_if_ready(self, version: int, previous: int | None = None) -> Program | None:
+    def program_if_ready(
+        self, version: int, previous: int | None = None, models: Mapping[str, int] = _NO_MODELS
+    ) -> Program | None:
         """The same, or None while it is being compiled. Doesn't block."""
-        future = self._program(version, previous)
+        future = self._program(version, previous, models)
         return future.result() if future.done() else None
 
     def plan(self, version: int, base: int) -> FillPlan:
@@ -61,12 +68,15 @@ class Programs:
         """End the thread. Idempotent."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _program(self, version: int, previous: int | None) -> Future[Program]:
+    def _program(self, version: int, previous: int | None, models: Mapping[str, int]) -> Future[Program]:
+        chosen = tuple(sorted(models.items()))
+
         def compiled() -> Program:
             before = None if previous is None else self.catalogs.catalog(previous)
-            return compile_catalog(self.catalogs.catalog(version), before)
+            snapshots = {name: self.models.record(name, number) for name, number in chosen}
+            return compile_catalog(self.catalogs.catalog(version), before, snapshots, sampled=True)
 
-        return self._made(self._programs, (version, previous), compiled)
+        return self._made(self._programs, (version, previous, chosen), compiled)
 
     def _plan(self, version: int, base: int) -> Future[FillPlan]:
         def planned() -> FillPlan:

@@ -7,6 +7,7 @@ the partitions that are running must not wait with it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from stream.errors import ConfigurationError
 from stream.metrics import Metrics
 from stream.settings import Delivery
 from stream.worker.errors import REBUILD, PauseError
+from stream.worker.in_force import ModelsInForce, at_the_start, why_useless
 from stream.worker.lookup import Lookup, TopicFacts
 from stream.worker.outbox import Outgoing, decode_outbox
 from stream.worker.position import Committed, Position, decode_position
@@ -117,14 +119,18 @@ class Acquirer:
 
     def _take(self, partition: int, committed: Committed | None, low: int) -> Taken:
         catalogs = self.programs.catalogs
+        begins_ms = self.lookup.time_of(partition, low) if low > 0 else None
+        version = self._first_version(committed, low, begins_ms)
+        models = self._first_models(committed, low, begins_ms, version)
         first = Position(
             step=0,
             next_offset=low,
             log_time_ms=0,
             watermark_ms=0,
             catalog=catalogs.name or "",
-            catalog_version=self._first_version(partition, committed, low),
-            model_versions={},
+            catalog_version=version,
+            model_versions=dict(models.versions),
+            models_waiting=dict(models.waiting),
             walk=None,
             partition_count=self.facts.partition_count,
             topic_id=self.facts.topic_id,
@@ -186,11 +192,9 @@ class Acquirer:
                 remedy=f"Records were deleted before they were read, or the log was cut. {REBUILD}",
             )
         catalogs = self.programs.catalogs
-        needed = [position.catalog_version]
-        if position.walk is not None and position.switch is not None:
-            needed.append(position.switch.previous)
+        needed = [position.catalog_version, *([] if position.taken_over is None else [position.taken_over])]
         missing = [version for version in needed if version not in catalogs.versions]
-        if position.catalog != catalogs.name or missing or position.model_versions:
+        if position.catalog != catalogs.name or missing:
             raise PauseError(
                 "unknown_version",
                 f"Partition {partition} is evaluated with version {(missing or needed)[0]} of the catalog "
@@ -198,8 +202,33 @@ class Acquirer:
                 remedy="Apply that catalog again (`tagstream apply`) if the topic was made anew; "
                 "to use another one, give TAGSTREAM_APP another name.",
             )
+        useless = next(self._useless(position), None)
+        if useless is not None:
+            raise PauseError(
+                "unknown_version",
+                f"Partition {partition} is evaluated with a snapshot that is not to be had: {useless}",
+                remedy="If a newer version of tagstream wrote it, upgrade this worker; if the topic of models was made "
+                f"anew, publish that version again. {REBUILD}",
+            )
 
-    def _first_version(self, partition: int, committed: Committed | None, low: int) -> int:
+    def _useless(self, position: Position) -> Iterator[str]:
+        """Sentences on the snapshots in force that can't be applied to the catalog that runs."""
+        catalog = self.programs.catalogs.catalog(position.catalog_version)
+        for name, version in position.model_versions.items():
+            reason = why_useless(self.programs.models, catalog, name, version)
+            if reason is not None:
+                yield reason
+
+    def _first_models(
+        self, committed: Committed | None, low: int, begins_ms: int | None, version: int
+    ) -> ModelsInForce:
+        """The models that the log's first records were evaluated with; the log has the switches to others."""
+        if low == 0:
+            return ModelsInForce()
+        known = {} if committed is None else committed.model_versions
+        return at_the_start(self.programs.models, self.programs.catalogs.catalog(version), begins_ms, known)
+
+    def _first_version(self, committed: Committed | None, low: int, begins_ms: int | None) -> int:
         """The version of the catalog that the records at the log's beginning were, or are to be, evaluated with.
 
         The log has the switches to all others. Where it was cut, those that are gone have taken effect.
@@ -209,15 +238,12 @@ class Acquirer:
         if low == 0 or len(versions) < 2:
             return versions[0]
         known = committed.catalog_version if committed is not None else None
-        begins_ms = self.lookup.time_of(partition, low)
         then = [version for version in versions if begins_ms is None or catalogs.applied_ms(version) <= begins_ms]
         return max([versions[0], *then, *([known] if known in versions else [])])
 
     def _program(self, position: Position) -> Program:
         """The program that the partition goes on with. Blocks while it is compiled."""
-        switching = position.walk is not None and position.switch is not None
-        previous = position.switch.previous if switching and position.switch is not None else None
-        return self.programs.program(position.catalog_version, previous)
+        return self.programs.program(position.catalog_version, position.taken_over, position.model_versions)
 
     def _unpublished(
         self, partition: int, position: Position, taken: Taken, committed: Committed | None

@@ -1,7 +1,7 @@
 """What others may read of the workers' state: profiles, standings, members, sizes, positions. Changes nothing.
 
-State comes before output: a membership may be seen here a moment before its message is visible. While a new catalog is
-on its way, each partition is read with the one that it runs, and a row that the walk has not come to yet is shown as
+State comes before output: a membership may be seen here a moment before its message is visible. While a new catalog or
+model is on its way, each partition is read with what it runs, and a row that the walk has not come to yet is shown as
 it will be brought over.
 """
 
@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from rules.catalog import Catalog
 from rules.program import Program, compile_catalog
 from stream.embedded import Addresses
 from stream.engine import Engine, Profile, RowFormatError, Standing, StepResult, row_members
-from stream.engine.rows import row_catalog_version, row_levels
+from stream.engine.rows import row_levels
 from stream.errors import ConfigurationError, TagstreamError
+from stream.models import PublishedModels, read_models
 from stream.settings import Settings
 from stream.worker.errors import PauseError
 from stream.worker.position import Position, decode_position
 from stream.worker.redis_store import RedisStore
+from stream.worker.row_headers import is_stale
 from stream.worker.store import BUCKETS
 from tagstream.partitioning import partition_of
 
@@ -36,6 +38,7 @@ _PARTITIONS_TRIED: Final = 64
 """Positions looked for until one can be read; all name the number of partitions."""
 _ROWS_AT_ONCE: Final = 500
 _Item = TypeVar("_Item")
+_ProgramKey = tuple[int, int | None, tuple[tuple[str, int], ...]]
 _NOTHING: Final[Mapping[str, bytes | None]] = {}
 
 
@@ -73,16 +76,18 @@ def only(catalog: Catalog) -> CatalogOf:
 class Reader:
     """Reads what the workers of an app keep in Redis. A context manager.
 
-    catalogs: the catalog that the workers run, or where to find it by name and version.  All calls block; they raise
-    UnavailableError if Redis isn't there, NothingYetError if no worker has run for the app, ConfigurationError if the
-    catalog that runs is not to be had, UnreadableRowError and PauseError for what can't be read.
+    catalogs: the catalog that the workers run, or where to find it by name and version. Snapshots of models in force
+    are read from their topic when they are needed first.  All calls block; they raise UnavailableError if a server
+    isn't there, NothingYetError if no worker has run for the app, ConfigurationError if the catalog or a snapshot in
+    force is not to be had, UnreadableRowError and PauseError for what can't be read.
     """
 
     def __init__(self, settings: Settings, addresses: Addresses, catalogs: Catalog | CatalogOf) -> None:
         self._settings = settings
         self._addresses = addresses
         self._catalog_of = only(catalogs) if isinstance(catalogs, Catalog) else catalogs
-        self._programs: dict[tuple[int, int | None], Program] = {}
+        self._programs: dict[_ProgramKey, Program] = {}
+        self._models: PublishedModels | None = None
         self._store = self._open(settings.partitions)
         try:
             position = self._any_position()
@@ -118,6 +123,22 @@ class Reader:
         """The catalog that a partition runs."""
         return self._catalog_of(position.catalog, position.catalog_version, position.topic_id)
 
+    def snapshots_of(self, position: Position) -> dict[str, Mapping[str, Any]]:
+        """By model, the snapshot that a partition evaluates with. Blocks the first time that there is one."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for name, version in position.model_versions.items():
+            if self._models is None or version not in self._models.versions(name):
+                self._models = read_models(self._settings, self._addresses)
+            try:
+                found[name] = self._models.record(name, version)
+            except KeyError as error:
+                raise ConfigurationError(
+                    f"The workers evaluate with the snapshot {name}@{version}, and the topic "
+                    f"{self._settings.models_topic} does not have it.",
+                    remedy="It was deleted, or the topic was made anew: publish that version again.",
+                ) from error
+        return found
+
     def pages(self, partition: int, position: Position, rows_at_once: int) -> Iterator[tuple[int, dict[str, bytes]]]:
         """All rows of a partition under the catalog that it runs, stale ones brought over, some at a time.
 
@@ -132,7 +153,7 @@ class Reader:
                 count += lengths[end]
                 end += 1
             rows = dict(pair for bucket in self._store.buckets(partition, range(start, end)) for pair in bucket)
-            stale = {user: row for user, row in rows.items() if self._version_of(row) != position.catalog_version}
+            stale = {user: row for user, row in rows.items() if _is_stale(row, position)}
             if stale:
                 rows |= dict(self._brought_over(partition, position, stale)[1].rows)
             start = end
@@ -152,7 +173,7 @@ class Reader:
             is_indexed = segment is not None and segment.indexed and position.walk is None
             rows = self._indexed(partition, name) if is_indexed else self._store.scan(partition)
             for some in _batches(rows):
-                fresh = [(user, row) for user, row in some if self._version_of(row) == position.catalog_version]
+                fresh = [(user, row) for user, row in some if not _is_stale(row, position)]
                 for user, row in fresh:
                     since_ms = _since(row, catalog, name, level)
                     if since_ms is not None:
@@ -219,18 +240,22 @@ class Reader:
         (row,) = self._store.rows(partition, [user])
         if row is None:
             return None
-        if part is None or self._version_of(row) != position.catalog_version:
+        if part is None or _is_stale(row, position):
             return self._brought_over(partition, position, {user: row})[0]
-        engine = self._new_engine(partition, position, compile_catalog(part(self.catalog_of(position))))
+        catalog = part(self.catalog_of(position))
+        snapshots = {name: each for name, each in self.snapshots_of(position).items() if name in catalog.models}
+        engine = self._new_engine(partition, position, compile_catalog(catalog, None, snapshots))
         _load(engine, {user: row})
         return engine
 
     def _brought_over(self, partition: int, position: Position, rows: Mapping[str, bytes]) -> tuple[Engine, StepResult]:
         """A throwaway engine with some rows of a partition, and what bringing over the stale ones has come to."""
         users = list(rows)
-        stale = [user for user in users if self._version_of(rows[user]) != position.catalog_version]
+        stale = [user for user in users if _is_stale(rows[user], position)]
         engine = self._new_engine(partition, position, self._program(position, is_taking_over=bool(stale)))
-        _load(engine, rows, dict(zip(stale, self._store.filled(partition, stale), strict=True)) if stale else {})
+        # What is filled for the next catalog lies in the same place: only the walk's own is meant.
+        is_filled = bool(stale) and position.walk is not None and position.walk.filled
+        _load(engine, rows, dict(zip(stale, self._store.filled(partition, stale), strict=True)) if is_filled else {})
         return engine, engine.bring_over(stale, 0)
 
     def _new_engine(self, partition: int, position: Position, program: Program) -> Engine:
@@ -241,14 +266,16 @@ class Reader:
             partition_count=self._partition_count,
             row_budget_bytes=1,
             switched_ms=None if position.switch is None else position.switch.watermark_ms,
+            models_stamp=position.models_stamp,
         )
 
     def _program(self, position: Position, *, is_taking_over: bool) -> Program:
-        previous = position.switch.previous if is_taking_over and position.switch is not None else None
-        key = (position.catalog_version, previous)
+        previous = position.taken_over if is_taking_over else None
+        key = (position.catalog_version, previous, tuple(sorted(position.model_versions.items())))
         if key not in self._programs:
             before = None if previous is None else self._catalog_of(position.catalog, previous, position.topic_id)
-            self._programs[key] = compile_catalog(self.catalog_of(position), before)
+            snapshots = self.snapshots_of(position)
+            self._programs[key] = compile_catalog(self.catalog_of(position), before, snapshots)
         return self._programs[key]
 
     def _stale_members(
@@ -262,13 +289,6 @@ class Reader:
             elif profile.levels.get(name) == level:
                 since_ms = engine.standing_of(profile.user, 0).units[name].since_ms
                 yield Member(profile.user, since_ms or 0)
-
-    @staticmethod
-    def _version_of(row: bytes) -> int:
-        try:
-            return row_catalog_version(row)
-        except RowFormatError as error:
-            raise _unreadable(error) from error
 
     def _indexed(self, partition: int, segment: str) -> Iterator[tuple[str, bytes]]:
         for users in _batches(self._store.members(partition, segment)):
@@ -315,6 +335,13 @@ def _load(engine: Engine, rows: Mapping[str, bytes], filled: Mapping[str, bytes 
     users = list(rows)
     try:
         engine.load(users, [rows[user] for user in users], [filled.get(user) for user in users] if filled else None)
+    except RowFormatError as error:
+        raise _unreadable(error) from error
+
+
+def _is_stale(row: bytes, position: Position) -> bool:
+    try:
+        return is_stale(row, position)
     except RowFormatError as error:
         raise _unreadable(error) from error
 

@@ -12,6 +12,7 @@ from stream.worker.errors import DoubtError
 from stream.worker.measure import Measure
 from stream.worker.partition import Owned
 from stream.worker.running import Running
+from stream.worker.sample_writer import SampleWriter
 from stream.worker.sink import Publication, Sink
 from stream.worker.source import Source
 from stream.worker.steps import Step, committed_of
@@ -37,6 +38,7 @@ class Rounds:
     source: Source
     sink: Sink
     measure: Measure
+    samples: SampleWriter
     now_s: Callable[[], float]
 
     def perform(
@@ -149,7 +151,9 @@ class Rounds:
         for owned, running, step in steps:
             if step.publication.messages:
                 running.published_step = step.position.step
-            if step.position.replay_to is None:
+            if running.guard is None:  # what is processed a second time has been learned from
+                self.samples.write(step)
+            elif step.position.replay_to is None:
                 running.guard = None
             owned.note_success(step.kind)
             self.measure.published(step)

@@ -1,6 +1,6 @@
 """A partition while it runs: everything that lies between two steps, and the steps of records and of due users.
 
-What a switch of the catalog adds to that is in `changeover`.
+What a switch of the catalog or of a model adds to that is in `changeover`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 from confluent_kafka import Message
 
 from stream.engine import NEVER_MS, Batch, Engine, RowFormatError, StepResult
+from stream.switches import SwitchRecord
 from stream.worker.errors import REBUILD, PauseError
 from stream.worker.intake import Intake, cut_batch, take_in
 from stream.worker.letters import Letters
@@ -20,7 +21,6 @@ from stream.worker.published import ReplayGuard
 from stream.worker.row_headers import row_header
 from stream.worker.steps import Beside, Step, build_step
 from stream.worker.store import Store
-from stream.worker.switches import SwitchRecord
 
 __all__ = ["Attempt", "Published", "Running"]
 

@@ -22,14 +22,12 @@ from tagstream.contracts.changes import CAUSE_HEADER, CHANGE_HEADER, SEGMENT_HEA
 
 __all__ = ["Beside", "Step", "build_step", "committed_of", "net_members"]
 
-_CATALOG: Final = b"catalog"
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step that is computed and not yet committed.
 
-    kind: `batch`, `due`, `walk`, `fill` or `switch`.  intake: of a batch, else None.
+    kind: `batch`, `due`, `walk`, `fill`, `switch`, or `note` (a switch is passed over).  intake: of a batch, else None.
     """
 
     partition: int
@@ -150,9 +148,10 @@ def _counted(before: Position, result: StepResult) -> Switch | None:
     if before.switch is None or before.walk is None or not result.changes:
         return before.switch
     changes = {name: dict(counts) for name, counts in before.switch.changes.items()}
+    cause = before.switch.kind.encode()
     for headers, times in Counter(change.headers for change in result.changes).items():
         named = dict(headers)
-        if named.get(CAUSE_HEADER) == _CATALOG:
+        if named.get(CAUSE_HEADER) == cause:
             counts = changes.setdefault(named[SEGMENT_HEADER].decode(), {})
             change = named[CHANGE_HEADER].decode()
             counts[change] = counts.get(change, 0) + times

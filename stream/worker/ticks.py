@@ -13,13 +13,11 @@ from confluent_kafka import Producer
 
 from stream.clock import Clock
 from stream.kafka_clients import client_options
+from stream.switches import CONTROL_HEADER
 
-__all__ = ["CONTROL_HEADER", "TICK", "TickWriter"]
+__all__ = ["TICK", "TickWriter"]
 
 log = logging.getLogger("tagstream.worker")
-
-CONTROL_HEADER: Final = "tagstream"
-"""The header of the records in the events log that are ours; its value says what they are."""
 
 TICK: Final = b"tick"
 

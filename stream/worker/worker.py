@@ -13,11 +13,13 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
 from rules.catalog import Catalog
-from stream.catalogs import CatalogFollower, publish_catalog, written_by
+from stream.catalogs import CatalogFollower, publish_catalog
 from stream.clock import Clock
+from stream.compacted import written_by
 from stream.embedded import Addresses, runtime_folder
 from stream.errors import ConfigurationError, TagstreamError, UnavailableError
 from stream.metrics import Metrics
+from stream.models import ModelsFollower
 from stream.settings import Settings
 from stream.topics import verify_topics
 from stream.warm import warm_up
@@ -103,6 +105,7 @@ class Worker:
         self._metrics = metrics
         self._catalog = catalog
         self._follower = CatalogFollower(settings, addresses)
+        self._models = ModelsFollower(settings, addresses)
         self._owned: dict[int, Owned] = {}
         self._said: str | None = None
         self._measured_s = self._due_s = self._reported_s = 0.0
@@ -132,13 +135,14 @@ class Worker:
             on_assigned=self._assigned,
             on_revoked=self._revoked,
         )
-        programs = Programs(self._follower.catalogs)
+        programs = Programs(self._follower.catalogs, self._models.models)
         try:
             self._run(source, programs, on_ready, patience)
         finally:
             source.close()
             programs.close()
             self._follower.close()
+            self._models.close()
 
     def _check_topics(self) -> None:
         errors = [f for f in verify_topics(self._settings, self._addresses) if f.severity == "error"]
@@ -161,12 +165,13 @@ class Worker:
         return False
 
     def _begin_catalogs(self) -> bool:
-        """Read what has been applied, and apply the catalog that was given if nothing has; False: stopped before.
+        """Read what has been applied and published; apply the catalog that was given if nothing has been.
 
-        Raises ConfigurationError, UnreadableCatalogError.
+        False: stopped before.  Raises ConfigurationError, UnreadableCatalogError.
         """
         self._follower.start()
-        if not self._wait_for(self._follower.caught_up.is_set):
+        self._models.start()
+        if not self._wait_for(lambda: self._follower.caught_up.is_set() and self._models.caught_up.is_set()):
             return False
         catalogs, given = self._follower.catalogs, self._catalog
         if not is_first(catalogs, given, self._settings.app) or given is None:
@@ -175,7 +180,7 @@ class Worker:
         return published and self._wait_for(lambda: catalogs.first is not None)
 
     def _wait_for(self, holds: Callable[[], bool]) -> bool:
-        """Wait for what the follower of the catalogs brings; False if the worker is stopped before."""
+        """Wait for what the followers of catalogs and models bring; False if the worker is stopped before."""
         while not holds():
             self._check_follower()
             if self._stop.wait(_IDLE_POLL_S):
@@ -184,8 +189,9 @@ class Worker:
         return True
 
     def _check_follower(self) -> None:
-        if self._follower.problem is not None:
-            raise self._follower.problem
+        for follower in (self._follower, self._models):
+            if follower.problem is not None:
+                raise follower.problem
 
     def _run(
         self,
@@ -431,6 +437,7 @@ class Worker:
                 self._parts.ticks.write(owned.partition)
                 self._measure.tick()
         self._check_follower()
+        self._rounds.samples.serve()
         self._report(now_s)
         if now_s - self._measured_s >= _LAG_S:
             self._measured_s = now_s

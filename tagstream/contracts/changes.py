@@ -26,6 +26,8 @@ __all__ = [
     "SEGMENT_HEADER",
     "Change",
     "ChangeData",
+    "ClusterChanged",
+    "ClusterData",
     "LevelChanged",
     "LevelData",
     "OtherChange",
@@ -107,6 +109,18 @@ class LevelData(ChangeData):
     to_level: str | None = Field(alias="to", description="The level from now on; null when the tier is gone.")
 
 
+class ClusterData(ChangeData):
+    """Data of a user's moving from one cluster of a model to another. Numbers stay with clusters, names need not."""
+
+    model: str = Field(min_length=1)
+    from_cluster: int | None = Field(alias="from", ge=0, description="The cluster before; null if there was none.")
+    to_cluster: int | None = Field(
+        alias="to", ge=0, description="The cluster from now on; null when the catalog has the model no more, or anew."
+    )
+    from_name: str | None = Field(description="What somebody has called the cluster; null if nobody has.")
+    to_name: str | None = Field(description="What somebody has called the cluster; null if nobody has.")
+
+
 class Change(BaseModel):
     """A change of one user: the CloudEvents envelope, and shortcuts to what readers ask for most.
 
@@ -156,7 +170,7 @@ class Change(BaseModel):
 
     @property
     def name(self) -> str | None:
-        """The name of what changed, a segment's or a tier's; None in an `OtherChange`."""
+        """The name of what changed, a segment's, a tier's or a model's; None in an `OtherChange`."""
         return None
 
     @property
@@ -167,6 +181,11 @@ class Change(BaseModel):
     @property
     def tier(self) -> str | None:
         """The tier's name; None in a change that is not of a tier."""
+        return None
+
+    @property
+    def model(self) -> str | None:
+        """The model's name; None in a change that is not of a cluster."""
         return None
 
     @property
@@ -269,11 +288,48 @@ class LevelChanged(Change):
         return self.data.to_level
 
 
+class ClusterChanged(Change):
+    """A user moved from one cluster of a model to another."""
+
+    type: Literal["tagstream.cluster.changed"]
+    data: ClusterData
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.data.model
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.data.model
+
+    @property
+    def from_cluster(self) -> int | None:
+        """The number of the cluster before; None if there was none."""
+        return self.data.from_cluster
+
+    @property
+    def to_cluster(self) -> int | None:
+        """The number of the cluster from now on; None when the catalog has the model no more, or anew."""
+        return self.data.to_cluster
+
+    @property
+    def from_name(self) -> str | None:
+        """What somebody has called the cluster before; None if nobody has."""
+        return self.data.from_name
+
+    @property
+    def to_name(self) -> str | None:
+        """What somebody has called the cluster from now on; None if nobody has."""
+        return self.data.to_name
+
+
 class OtherChange(Change):
     """A change of a kind that this version of `tagstream` does not know; `data` has its fields all the same."""
 
 
-CHANGE_KINDS: Final[tuple[type[Change], ...]] = (SegmentEntered, SegmentExited, LevelChanged)
+CHANGE_KINDS: Final[tuple[type[Change], ...]] = (SegmentEntered, SegmentExited, LevelChanged, ClusterChanged)
 """Every kind of change that is known, by its class."""
 
 _OTHER: Final = "other"
@@ -281,6 +337,7 @@ _CHANGE_NAMES: Final = {
     "tagstream.segment.entered": "entered",
     "tagstream.segment.exited": "exited",
     "tagstream.level.changed": "changed",
+    "tagstream.cluster.changed": "changed",
 }
 
 
@@ -354,7 +411,7 @@ def encode_change(change: Change) -> bytes:
 
 
 def change_headers(change: Change) -> tuple[tuple[str, bytes], ...]:
-    """Kafka headers of a change, for readers that choose without parsing; `segment` has a tier's name too.
+    """Kafka headers of a change, for readers that choose without parsing; `segment` has a tier's or model's name too.
 
     Raises `InvalidMessageError` for a change of an unknown kind.
     """

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from rules.catalog import Catalog, parse_catalog
 from rules.errors import ProblemCode
 from rules.functions import FUNCTIONS
 from rules.nodes import Aggregate, Days, Node, children
+from rules.program import compile_catalog
 from rules.reference import Reference
 from stream.examples import run_examples
 from stream.replay import Replay
@@ -23,7 +25,7 @@ CATALOG_PAGE = (ROOT / "docs" / "catalog.md").read_text(encoding="utf-8")
 END_OF_MARCH_2026_MS = 1_774_915_200_000
 FAR_MS = 10**15
 # Blocks that are no examples of expressions begin with one of these.
-WHOLE = ("catalog:", "segments:", "#")
+WHOLE = ("catalog:", "segments:", "models:", "#")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -46,9 +48,19 @@ EXAMPLES = {
 
 @pytest.fixture(scope="module")
 def examples() -> Catalog:
-    (composed,) = (block for block in blocks(CATALOG_PAGE, "yaml") if block.startswith("segments:"))
+    composed = "".join(block for block in blocks(CATALOG_PAGE, "yaml") if block.startswith(("segments:", "models:")))
     tags = "".join(f"  {name}: {json.dumps(expression)}\n" for name, (expression, _) in EXAMPLES.items())
     return parse_catalog(f"catalog: examples\nversion: 1\n{composed}tags:\n{tags}")
+
+
+@pytest.fixture(scope="module")
+def snapshots(examples: Catalog) -> dict[str, dict[str, Any]]:
+    """What the models of the examples have learned."""
+    (learned,) = blocks(CATALOG_PAGE, "json")
+    return {
+        snapshot["model"]: {**snapshot, "fingerprint": examples.models[snapshot["model"]].fingerprint}
+        for snapshot in json.loads(learned)
+    }
 
 
 def log() -> list[bytes]:
@@ -63,8 +75,11 @@ def test_a_catalog_in_the_docs_is_right_and_its_tests_hold(text: str) -> None:
     assert [outcome.example.name for outcome in run_examples(catalog) if not outcome.holds] == []
 
 
-def test_every_example_gives_what_it_promises_by_the_engine(examples: Catalog) -> None:
-    run = Replay(examples, app="docs", horizon_ms=END_OF_MARCH_2026_MS, row_budget_bytes=2**20)
+def test_every_example_gives_what_it_promises_by_the_engine(
+    examples: Catalog, snapshots: dict[str, dict[str, Any]]
+) -> None:
+    program = compile_catalog(examples, snapshots=snapshots)
+    run = Replay(program, app="docs", horizon_ms=END_OF_MARCH_2026_MS, row_budget_bytes=2**20)
     rejects = [reject for step in run.feed(log()) for reject in step.rejects]
     assert rejects == []
     for _ in run.finish(END_OF_MARCH_2026_MS):
@@ -73,8 +88,10 @@ def test_every_example_gives_what_it_promises_by_the_engine(examples: Catalog) -
     assert ann.tags == {name: value for name, (_, value) in EXAMPLES.items()}
 
 
-def test_every_example_gives_what_it_promises_by_the_reference(examples: Catalog) -> None:
-    reference = Reference(examples)
+def test_every_example_gives_what_it_promises_by_the_reference(
+    examples: Catalog, snapshots: dict[str, dict[str, Any]]
+) -> None:
+    reference = Reference(examples, snapshots=snapshots)
     for offset, line in enumerate(log()):
         assert reference.feed(line, offset, -FAR_MS, FAR_MS).reason is None
     reference.advance(END_OF_MARCH_2026_MS)

@@ -18,6 +18,7 @@ KINDS = {
     "value": "What they are worth",
     "behaviour": "What they do",
     "interest": "What they like",
+    "predictive": "What they will do",
 }
 
 
@@ -85,6 +86,20 @@ def test_the_levels_of_the_tiers_stand_there(pack: Catalog) -> None:
         [f"`{level.name}`", level.titles["zh"], level.titles["en"]]
         for tier in pack.tiers.values()
         for level in tier.levels.values()
+    ]
+
+
+def test_the_models_stand_there_with_what_they_look_at(pack: Catalog) -> None:
+    written = rows(section(page_of(pack), "Models"))
+    assert written == [
+        [
+            f"`{model.name}`",
+            model.kind,
+            model.titles["zh"],
+            model.titles["en"],
+            ", ".join(f"`{field}`" for field in model.fields),
+        ]
+        for model in pack.models.values()
     ]
 
 

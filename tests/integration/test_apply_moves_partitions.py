@@ -170,8 +170,8 @@ def test_a_catalog_of_a_newer_tagstream_ends_the_worker_with_a_sentence(stack: S
 def test_a_switch_to_a_version_that_is_nowhere_pauses_its_partition(
     stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from stream.switches import write_switches
     from stream.worker import changeover
-    from stream.worker.switches import write_switches
 
     monkeypatch.setattr(changeover, "_KNOWN_WITHIN_S", 0.5)
     market = Shop(settings, stack.addresses)

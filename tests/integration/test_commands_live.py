@@ -210,6 +210,10 @@ def test_topics_are_there_and_create_touches_nothing(folder: Path, events: None)
         ("tagstream.segment-changes", 4),
         ("tagstream.events.dlq", 4),
         ("tagstream.catalog", 1),
+        ("tagstream.profile-samples", 4),
+        ("tagstream.models", 1),
+        ("tagstream.learner-state", 1),
+        ("tagstream.ops-metrics", 1),
     ]
     assert (made.returncode, made.stdout) == (0, b"")
 
@@ -221,7 +225,8 @@ def test_create_makes_the_topics_of_another_app(folder: Path, events: None) -> N
     assert (missing.returncode, b"tagstream topics create" in missing.stdout) == (1, True)
     assert made.stdout.decode().split() == [
         "created", "other.events", "created", "other.segment-changes", "created", "other.events.dlq",
-        "created", "other.catalog",
+        "created", "other.catalog", "created", "other.profile-samples", "created", "other.models",
+        "created", "other.learner-state", "created", "other.ops-metrics",
     ]  # fmt: skip
 
 

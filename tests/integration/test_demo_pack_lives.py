@@ -1,4 +1,4 @@
-"""The demo's shop under the retail pack: every segment is a living one."""
+"""The demo's shop under the retail pack: every segment is a living one. A replay has no models, so theirs are not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections import Counter
 
 import pytest
 
-from rules.catalog import load_catalog
+from rules.catalog import Segment, load_catalog
+from rules.interpret import walk
+from rules.nodes import ClusterOf, QuantileOf, ScoreOf
 from stream.demo import Delivery, Shop
 from stream.demo.accidents import Accidents
 from stream.replay import Replay
@@ -47,7 +49,14 @@ def replayed(month: list[Delivery]) -> tuple[Counter[tuple[str, str, str]], Coun
 def test_somebody_enters_every_segment(replayed: tuple[Counter[tuple[str, str, str]], Counter[str]]) -> None:
     changes, _ = replayed
     entered = {segment for segment, change, _ in changes if change == "entered"}
-    assert entered == set(load_catalog("retail").segments)
+    assert entered == {
+        segment.name for segment in load_catalog("retail").segments.values() if not _waits_for_models(segment)
+    }
+
+
+def _waits_for_models(segment: Segment) -> bool:
+    reads = any(isinstance(node, ClusterOf | ScoreOf | QuantileOf) for node in walk(segment.when))
+    return reads or segment.kind == "predictive"
 
 
 def test_somebody_comes_to_every_level(replayed: tuple[Counter[tuple[str, str, str]], Counter[str]]) -> None:

@@ -24,7 +24,7 @@ from tagstream import (
     TopicMissingError,
 )
 from tagstream.partitioning import partition_of
-from tests.unit.tagstream.change_messages import Published, cluster_change, published, segment_change
+from tests.unit.tagstream.change_messages import Published, published, segment_change, unknown_change
 
 PARTITIONS = 4
 WAIT_S = 15.0
@@ -229,19 +229,19 @@ def test_a_callback_that_raises_is_asked_again(worker: Worker, subscribe: Callab
 
 
 def test_kinds_to_come_are_passed_over_and_leave_no_gap(worker: Worker, subscribe: Callable[..., Subscriber]) -> None:
-    worker.publish(entry("ada", 1), cluster_change("ada", 2), cluster_change("ada", 3), entry("ada", 4))
+    worker.publish(entry("ada", 1), unknown_change("ada", 2), unknown_change("ada", 3), entry("ada", 4))
     subscriber = subscribe()
     assert take(subscriber, 2) == [("ada", 1), ("ada", 4)]
     assert (subscriber.counts.unknown_types, subscriber.counts.gaps) == (2, 0)
 
 
 def test_kinds_to_come_are_handed_out_if_asked_for(worker: Worker, subscribe: Callable[..., Subscriber]) -> None:
-    worker.publish(entry("ada", 1), cluster_change("ada", 2))
+    worker.publish(entry("ada", 1), unknown_change("ada", 2))
     subscriber = subscribe(unknown_types=True)
     take(subscriber, 1)
     change = subscriber.next_change(WAIT_S)
     assert isinstance(change, OtherChange)
-    assert (change.type, change.version) == ("tagstream.cluster.changed", 2)
+    assert (change.type, change.version) == ("tagstream.mood.changed", 2)
 
 
 @pytest.mark.parametrize("with_headers", [True, False])
@@ -251,7 +251,7 @@ def test_changes_of_chosen_segments_only(
     messages = [
         entry("ada", 1, segment="lapsed"),
         entry("ada", 2),
-        cluster_change("ada", 3),
+        unknown_change("ada", 3),
         entry("ada", 4, segment="bargain"),
         entry("ada", 7, segment="lapsed"),
         entry("ada", 8),

@@ -17,7 +17,8 @@ def test_missing_topics_are_made_right_and_a_second_time_nothing_is_done(
     made = ensure_topics(settings, addresses)
     assert made == (
         *(settings.events_topic, settings.segment_changes_topic, settings.events_dlq_topic),
-        settings.catalog_topic,
+        *(settings.catalog_topic, settings.profile_samples_topic, settings.models_topic),
+        *(settings.learner_state_topic, settings.ops_metrics_topic),
     )
     assert ensure_topics(settings, addresses) == ()
     assert verify_topics(settings, addresses) == ()

@@ -16,14 +16,15 @@ def test_missing_topics_are_made_once(stack: Stack, settings: Settings) -> None:
     names = tuple(plan.name for plan in planned_topics(settings))
     assert names == (
         *(settings.events_topic, settings.segment_changes_topic, settings.events_dlq_topic),
-        settings.catalog_topic,
+        *(settings.catalog_topic, settings.profile_samples_topic, settings.models_topic),
+        *(settings.learner_state_topic, settings.ops_metrics_topic),
     )
     assert [finding.topic for finding in verify_topics(settings, stack.addresses)] == list(names)
     assert ensure_topics(settings, stack.addresses) == names
     assert ensure_topics(settings, stack.addresses) == ()
     assert verify_topics(settings, stack.addresses) == ()
     partitions = [state.partitions for state in describe_topics(settings, stack.addresses)]
-    assert partitions == [settings.partitions] * 3 + [1]
+    assert partitions == [4, 4, 4, 1, 4, 1, 1, 1]
 
 
 def test_a_missing_topic_is_named_with_the_command_that_makes_it(stack: Stack, settings: Settings) -> None:

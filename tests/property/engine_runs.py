@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from rules.catalog import Catalog
+from rules.models import fits
 from rules.program import Program, compile_catalog
 from rules.reference import Reference
-from stream.engine import Engine, row_members, row_step
+from stream.engine import Engine, SampleRow, row_clusters, row_members, row_step
 from stream.engine.result import NEVER_MS, Message, Records, StepResult
 from tests.property.random_catalogs import parsed
 from tests.property.random_logs import DAY_MS, GRACE_MS, HOUR_MS, Fed, timestamp_text
@@ -23,6 +25,7 @@ CHANGES = {
     "tagstream.segment.entered": b"entered",
     "tagstream.segment.exited": b"exited",
     "tagstream.level.changed": b"changed",
+    "tagstream.cluster.changed": b"changed",
 }
 
 
@@ -35,7 +38,7 @@ def checked_change(message: Message) -> str:
     assert message.key == data["user"].encode()
     assert message.headers == (
         ("content-type", b"application/cloudevents+json"),
-        ("segment", (data["tier"] if "tier" in data else data["segment"]).encode()),
+        ("segment", next(data[key] for key in ("tier", "segment", "model") if key in data).encode()),
         ("change", CHANGES[change["type"]]),
         ("cause", data["cause"].encode()),
     )
@@ -57,8 +60,9 @@ def records_of(fed: Sequence[Fed]) -> Records:
 class EngineRun:
     """One partition's engine and what its worker keeps in Redis: rows, due times, sizes, indexed members.
 
-    After a switch `stale` are the users whose rows are still of the catalog before, and `filled` their rows as made
-    anew from the log under the new one.
+    After a switch `stale` are the users whose rows are still of the catalog, or the snapshots, before, and `filled`
+    their rows as made anew from the log under a new catalog. `snapshots` are those in force, by model, `waiting` those
+    that fit no model yet.
     """
 
     catalog: Catalog
@@ -78,9 +82,13 @@ class EngineRun:
     stale: set[str] = field(default_factory=set)
     filled: dict[str, bytes] = field(default_factory=dict)
     log: list[Fed] = field(default_factory=list)
+    snapshots: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    waiting: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    sampled: bool = False
+    samples: list[SampleRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.program: Program = compile_catalog(self.catalog)
+        self.program: Program = compile_catalog(self.catalog, None, self.snapshots, sampled=self.sampled)
         self.switched_ms: int | None = None
         self.restart()
 
@@ -124,8 +132,31 @@ class EngineRun:
         backfill = EngineRun(catalog, self.partition, self.partition_count)
         if self.log:
             backfill.feed(self.log)
-        self.stale, self.filled = set(self.rows), backfill.rows
-        self.program = compile_catalog(catalog, self.catalog)
+        come = {name: snapshot for name, snapshot in self.waiting.items() if fits(snapshot, catalog)}
+        kept = {name: snapshot for name, snapshot in self.snapshots.items() if fits(snapshot, catalog)}
+        self.waiting = {name: snapshot for name, snapshot in self.waiting.items() if name not in come}
+        self.filled, self.snapshots = backfill.rows, kept | come
+        self._begin_again(catalog, self.catalog, watermark_ms)
+
+    def switch_model(self, snapshot: Mapping[str, Any], watermark_ms: int) -> None:
+        """The switch to a newer snapshot, at W: what is due and the walk of the switch before are done first."""
+        self.walk(sorted(self.stale))
+        self.look(watermark_ms)
+        name, version = snapshot["model"], snapshot["version"]
+        if version <= self.program.model_versions.get(name, 0):
+            return
+        if not fits(snapshot, self.catalog):
+            self.waiting[name] = snapshot
+            return
+        if name in self.waiting and self.waiting[name]["version"] < version:
+            del self.waiting[name]
+        self.filled, self.snapshots = {}, {**self.snapshots, name: snapshot}
+        self._begin_again(self.catalog, None, watermark_ms)
+
+    def _begin_again(self, catalog: Catalog, previous: Catalog | None, watermark_ms: int) -> None:
+        """Have all rows stale, and an engine of another program."""
+        self.stale = set(self.rows)
+        self.program = compile_catalog(catalog, previous, self.snapshots, sampled=self.sampled)
         self.catalog, self.switched_ms = catalog, watermark_ms
         self.restart()
 
@@ -154,6 +185,7 @@ class EngineRun:
         assert len({user for user, _ in result.rows}) == len(result.rows)
         self.changes += [checked_change(message) for message in result.changes]
         self.values += [message.value for message in result.changes]
+        self.samples += result.samples
         for user, row in result.rows:
             assert row_step(row) == self.step
             self.rows[user] = row
@@ -192,11 +224,17 @@ def check_state(run: EngineRun, reference: Reference, at_ms: int) -> None:
         assert canonical(actual.tags) == canonical(expected.tags)
         assert (actual.segments, actual.since_ms) == (expected.segments, expected.since_ms)
         assert actual.levels == expected.levels
+        assert (actual.clusters, actual.cluster_since_ms) == (expected.clusters, expected.cluster_since_ms)
+        stored = row_clusters(run.rows[actual.user], list(run.catalog.models))
+        assert stored == {
+            name: (cluster, expected.cluster_since_ms[name]) for name, cluster in expected.clusters.items()
+        }
         assert row_members(run.rows[actual.user], list(run.catalog.segments)) == expected.since_ms
         next_flip_ms = reference.next_flip_ms(actual.user, at_ms + 30 * DAY_MS)
         assert next_flip_ms is None or actual.due_ms <= next_flip_ms
         sizes.update(expected.segments)
         sizes.update(f"{tier}={level}" for tier, level in expected.levels.items())
+        sizes.update(f"{model}={cluster}" for model, cluster in expected.clusters.items())
         for segment in expected.segments:
             if run.catalog.segments[segment].indexed:
                 members.setdefault(segment, set()).add(actual.user)

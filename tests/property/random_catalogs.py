@@ -147,9 +147,9 @@ def _units(draw: st.DrawFn, parts: tuple[Part, ...], numbers: range) -> tuple[Pa
 
 
 @st.composite
-def drafts(draw: st.DrawFn, *, segments: tuple[int, int] = (1, 4)) -> Draft:
-    """A catalog of up to four tags and some more, and segments and tiers, so many to so many."""
-    parts: tuple[Part, ...] = ()
+def drafts(draw: st.DrawFn, *, segments: tuple[int, int] = (1, 4), first: tuple[Part, ...] = ()) -> Draft:
+    """A catalog: the `first` parts, up to four tags and some more, and segments and tiers, so many to so many."""
+    parts = first
     for place in range(draw(st.integers(0, 4))):
         parts = (*parts, draw(_tags(f"t{place}", names_of(parts))))
     parts = draw(_units(parts, range(draw(st.integers(*segments)))))

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
 from rules.catalog import Catalog
 from rules.days import day_begins_ms, local_day
 from rules.history import hash_of_user
+from rules.reference_models import next_model_moment_ms
 from rules.windows import leaving_ms
 
 START_MS = 1_700_000_000_000
@@ -66,6 +69,14 @@ class Switch:
     """A switch record as the engine's worker gets it: the catalog that takes effect, and W."""
 
     catalog: Catalog
+    watermark_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSwitch:
+    """A switch record of a model: the snapshot that takes effect, and W."""
+
+    snapshot: Mapping[str, Any]
     watermark_ms: int
 
 
@@ -210,7 +221,7 @@ def logs(
     tame: which events are accepted does not depend on the catalog.
     """
     windows = lengths_of(catalog_text)
-    timezone = timezone_of(catalog_text)
+    timezone, has_models = timezone_of(catalog_text), "\nmodels:" in catalog_text
     names = USERS[: draw(st.sampled_from((1, 2, users)))]
     rich = draw(st.integers(0, 4)) == 0 and not tame
     steps = st.sampled_from(LONG_STEPS_MS if draw(st.integers(0, 3)) == 0 else STEPS_MS)
@@ -240,6 +251,7 @@ def logs(
                 earlier_ms + window_ms,
                 earlier_ms,
                 day_begins_ms(local_day(earlier_ms, timezone) + timedelta(days=1), timezone),
+                *([next_model_moment_ms(hash_of_user(user), earlier_ms)] if has_models else []),
             )
             t_ms = draw(st.sampled_from(boundaries)) + draw(st.integers(-1, 1))
             clock_ms = max(clock_ms, t_ms)

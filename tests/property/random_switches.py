@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from tests.property.random_catalogs import Draft, parsed
-from tests.property.random_logs import Fed, Switch, fed_records, logs
+from tests.property.random_logs import Fed, ModelSwitch, Switch, fed_records, logs
 
 
 @st.composite
@@ -22,6 +22,6 @@ def switched_logs(draw: st.DrawFn, chain: list[Draft]) -> list[Fed | Switch | in
     return fed
 
 
-def last_ms(fed: Sequence[Fed | Switch | int]) -> int:
+def last_ms(fed: Sequence[Fed | Switch | ModelSwitch | int]) -> int:
     """The greatest watermark of a log."""
     return max(record if isinstance(record, int) else record.watermark_ms for record in fed)

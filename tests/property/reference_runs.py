@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import settings
 
 from rules.catalog import Catalog
 from rules.reference import Reference
-from tests.property.random_logs import Fed, Switch
+from rules.reference_models import ReferenceSample
+from stream.engine import SampleRow
+from tests.property.random_logs import Fed, ModelSwitch, Switch
 
 APP = "tagstream"
 
@@ -35,6 +38,15 @@ def _plain(value: object) -> object:
     return value
 
 
+def samples_by_user(samples: Sequence[SampleRow] | Sequence[ReferenceSample]) -> dict[str, list[str]]:
+    """Samples (as texts) of each user, in their order."""
+    grouped: dict[str, list[str]] = {}
+    for each in samples:
+        told = [each.model, each.at_ms, each.why, each.values, each.label, each.opened_ms]
+        grouped.setdefault(each.user, []).append(canonical(told))
+    return grouped
+
+
 def by_user(changes: list[str]) -> dict[str, list[str]]:
     """Changes (canonical texts) of each user, in their order."""
     grouped: dict[str, list[str]] = {}
@@ -57,19 +69,33 @@ class ReferenceRun:
 
 def run_reference(
     catalog: Catalog,
-    fed: Sequence[Fed | Switch | int],
+    fed: Sequence[Fed | Switch | ModelSwitch | int],
     until_ms: int,
     *,
     partition: int = 0,
     partition_count: int = 1,
+    snapshots: Mapping[str, Mapping[str, Any]] | None = None,
+    sampled: bool = False,
 ) -> ReferenceRun:
     """The fold of a log, with all flips up to `until_ms`."""
-    run = ReferenceRun(Reference(catalog, app=APP, partition=partition, partition_count=partition_count))
+    run = ReferenceRun(
+        Reference(
+            catalog,
+            app=APP,
+            partition=partition,
+            partition_count=partition_count,
+            snapshots=snapshots,
+            sampled=sampled,
+        )
+    )
     for record in fed:
         if isinstance(record, int):
             continue
         if isinstance(record, Switch):
             run.changes += map(canonical, run.reference.switch(record.catalog, record.watermark_ms))
+            continue
+        if isinstance(record, ModelSwitch):
+            run.changes += map(canonical, run.reference.switch_model(record.snapshot, record.watermark_ms))
             continue
         outcome = run.reference.feed(
             record.value, record.offset, record.watermark_ms, record.horizon_ms, forwarded=record.forwarded

@@ -36,5 +36,5 @@ def test_flips_come_true(data: st.DataObject) -> None:
                 assert comes_true(life, name, flip, standing.moment_ms) is None
             except RefusedError:
                 event("the catalog refuses the event")
-            waits = flip.flips_ms > standing.moment_ms
+            waits = flip.flips_ms is None or flip.flips_ms > standing.moment_ms
             event(f"{'events' if flip.happenings else 'time'}{' and waiting' if waits else ''}")

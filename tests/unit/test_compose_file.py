@@ -67,7 +67,7 @@ def test_workers_start_when_kafka_redis_and_the_topics_are_there(services: dict[
     assert services["worker"]["deploy"]["replicas"] > 1
 
 
-@pytest.mark.parametrize("service", ["worker", "topics"])
+@pytest.mark.parametrize("service", ["worker", "control", "topics"])
 def test_every_variable_given_to_our_processes_is_a_setting(services: dict[str, Any], service: str) -> None:
     environment = services[service]["environment"]
     assert {name.removeprefix("TAGSTREAM_").lower() for name in environment} <= set(Settings.model_fields)

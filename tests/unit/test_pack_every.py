@@ -2,11 +2,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from rules.catalog import Catalog, load_catalog
-from rules.nodes import Aggregate, Level, Membership, Node, Property, Trait, children
+from rules.interpret import History, value_of
+from rules.nodes import (
+    Aggregate,
+    And,
+    ClusterOf,
+    Compare,
+    Level,
+    Membership,
+    Node,
+    NumberValue,
+    Property,
+    QuantileOf,
+    ScoreOf,
+    Trait,
+    children,
+)
 from rules.packs import pack_file, pack_names, pack_text
 from rules.reference import Reference
 from stream.examples import run_examples
@@ -55,6 +71,7 @@ def test_an_editor_finds_the_schema_from_the_first_line(pack: Catalog) -> None:
 def test_everything_has_a_chinese_and_an_english_title_of_its_own(pack: Catalog) -> None:
     titles = [segment.titles for segment in pack.segments.values()]
     titles += [tier.titles for tier in pack.tiers.values()]
+    titles += [model.titles for model in pack.models.values()]
     for named in [*titles, *(level.titles for tier in pack.tiers.values() for level in tier.levels.values())]:
         assert sorted(named) == ["en", "zh"]
         assert re.search("[\u4e00-\u9fff]|VIP", named["zh"])
@@ -65,15 +82,65 @@ def test_everything_has_a_chinese_and_an_english_title_of_its_own(pack: Catalog)
         assert len({level.title for level in tier.levels.values()}) == len(tier.levels)
 
 
-def test_there_are_segments_of_all_kinds_but_predictive(pack: Catalog) -> None:
+def test_there_are_segments_of_all_kinds(pack: Catalog) -> None:
     assert len(pack.segments) >= 15
     kinds = [segment.kind for segment in pack.segments.values()]
-    assert set(kinds) == {"demographic", "behaviour", "value", "interest"}
+    assert set(kinds) == {"demographic", "behaviour", "value", "interest", "predictive"}
     assert min(kinds.count(kind) for kind in kinds) >= 3
 
 
 def test_there_is_a_tier_for_the_life_cycle_and_one_for_the_value(pack: Catalog) -> None:
     assert {name: tier.kind for name, tier in pack.tiers.items()} == {"lifecycle": "behaviour", "value": "value"}
+
+
+def test_there_are_clusters_rfm_and_two_classifiers(pack: Catalog) -> None:
+    assert [model.kind for model in pack.models.values()] == ["clusters", "quantiles", "classifier", "classifier"]
+    assert [model.name for model in pack.models.values()][1:3] == ["rfm", "churn"]
+    assert pack.models["rfm"].fields == ("recency", "frequency", "monetary")
+    assert pack.models["rfm"].lower_is_better == (True, False, False)
+
+
+def test_before_anything_is_learned_nobody_is_in_what_models_decide(pack: Catalog) -> None:
+    learned = {name for name, segment in pack.segments.items() if reads_models(pack, segment.when)}
+    assert {name for name, segment in pack.segments.items() if segment.kind == "predictive"} < learned
+    for example in pack.examples:
+        reference = Reference(pack)
+        for offset, event in enumerate(example.events):
+            reference.feed(event, offset, -FAR_MS, FAR_MS)
+        assert learned.isdisjoint(reference.profile(example.user).segments), example.name
+
+
+@pytest.mark.parametrize("recency", range(1, 6))
+def test_the_groups_of_rfm_have_everybody_who_is_scored_once(pack: Catalog, recency: int) -> None:
+    groups = [segment for name, segment in pack.segments.items() if name.startswith("rfm_")]
+    assert len(groups) == 8
+    for frequency in range(1, 6):
+        for money in range(1, 6):
+            history = scored(pack, {"recency": recency, "frequency": frequency, "monetary": money})
+            inside: set[str] = set()
+            for group in sorted(groups, key=lambda each: pack.order.index(each.name)):
+                if value_of(group.when, replace(history, inside=inside), 0) is True:
+                    inside.add(group.name)
+            assert len(inside) == 1, (recency, frequency, money, inside)
+
+
+def scored(pack: Catalog, scores: dict[str, int]) -> History:
+    """Somebody with these scores: each field is a constant, and has as many boundaries below as that takes."""
+    rfm = pack.models["rfm"]
+    features = tuple(replace(each, expression=NumberValue(0)) for each in rfm.features)
+    fields = [{"name": name, "boundaries": [-1] * (scores[name] - 1), "lower_is_better": False} for name in rfm.fields]
+    return History((), 0, models={"rfm": replace(rfm, features=features)}, snapshots={"rfm": {"fields": fields}})
+
+
+def reads_models(pack: Catalog, condition: Node) -> bool:
+    """Whether a condition hangs on a model, by itself or through a segment that it needs."""
+    if isinstance(condition, And):
+        return any(reads_models(pack, part) for part in condition.operands)
+    if isinstance(condition, Membership):
+        return reads_models(pack, pack.segments[condition.segment].when)
+    return isinstance(condition, Compare) and any(
+        isinstance(node, ClusterOf | ScoreOf | QuantileOf) for node in walk(condition)
+    )
 
 
 def test_every_tag_is_read(pack: Catalog) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from rules.catalog import Catalog, parse_catalog
+from rules.models import fits
 from rules.program import compile_catalog
-from stream.engine import NEVER_MS, Engine, Records, StepResult
+from stream.engine import NEVER_MS, Engine, Records, SampleRow, StepResult
 
 __all__ = ["DAY_MS", "NOON_MS", "KeptEngine", "catalog_of"]
 
@@ -28,15 +29,21 @@ def catalog_of(body: str, version: int = 1, timezone: str = "UTC") -> Catalog:
 
 @dataclass
 class KeptEngine:
-    """The engine of one catalog after the other; `changes` are the messages' data, `headers` those of each."""
+    """The engine of one catalog after the other; `changes` are the messages' data, `headers` those of each.
+
+    snapshots: those in force, by model.  sampled: users give `samples`.
+    """
 
     catalog: Catalog
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sampled: bool = False
     rows: dict[str, bytes] = field(default_factory=dict)
     due_ms: dict[str, int] = field(default_factory=dict)
     sizes: Counter[str] = field(default_factory=Counter)
     sets: dict[str, set[str]] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
     headers: list[tuple[tuple[str, bytes], ...]] = field(default_factory=list)
+    samples: list[SampleRow] = field(default_factory=list)
     offset: int = 0
     step: int = 0
 
@@ -44,14 +51,21 @@ class KeptEngine:
         self.engine = self._engine(None, None)
 
     def _engine(self, previous: Catalog | None, switched_ms: int | None) -> Engine:
-        program = compile_catalog(self.catalog, previous)
+        program = compile_catalog(self.catalog, previous, self.snapshots, sampled=self.sampled)
         return Engine(program, app="test", partition=0, partition_count=1, switched_ms=switched_ms)
 
     def switch(self, catalog: Catalog, watermark_ms: int) -> None:
         """The switch record: what is due comes first, then everything is under the new catalog."""
         self.look(watermark_ms)
         self.catalog, previous = catalog, self.catalog
+        self.snapshots = {name: each for name, each in self.snapshots.items() if fits(each, catalog)}
         self.engine = self._engine(previous, watermark_ms)
+
+    def switch_model(self, snapshot: dict[str, Any], watermark_ms: int) -> None:
+        """The switch record of a model."""
+        self.look(watermark_ms)
+        self.snapshots = {**self.snapshots, snapshot["model"]: snapshot}
+        self.engine = self._engine(None, watermark_ms)
 
     def restart(self) -> None:
         """A new engine of the same catalog, without the previous one."""
@@ -107,11 +121,14 @@ class KeptEngine:
             self._keep(self.engine.process_due(due, watermark_ms, self.step))
 
     def told(self) -> list[str]:
-        """The changes since the last call: `+segment`, `-segment`, `tier:from>to`, with `@cause` unless an event."""
+        """The changes since the last call: `+segment`, `-segment`, `tier:from>to`, with `@cause` unless an event.
+
+        Clusters are told as tiers are, by their numbers.
+        """
         told = []
         for data in self.changes:
-            if "tier" in data:
-                text = f"{data['tier']}:{data['from'] or ''}>{data['to'] or ''}"
+            if "tier" in data or "model" in data:
+                text = f"{data.get('tier', data.get('model'))}:{data['from'] or ''}>{data['to'] or ''}"
             else:
                 text = f"{'-' if 'stayed_ms' in data else '+'}{data['segment']}"
             told.append(text if data["cause"] == "event" else f"{text}@{data['cause']}")
@@ -122,6 +139,7 @@ class KeptEngine:
         for message in result.changes:
             self.changes.append(json.loads(message.value)["data"])
             self.headers.append(message.headers)
+        self.samples += result.samples
         self.rows.update(result.rows)
         for user, due_ms in result.due:
             if due_ms == NEVER_MS:

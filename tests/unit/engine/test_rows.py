@@ -107,9 +107,9 @@ def test_a_duplicate_is_still_known_after_the_row_was_stored_and_read_back() -> 
     assert (result.duplicates, result.accepted, result.rows) == (1, 0, [])
 
 
-def test_a_row_of_a_newer_format_is_refused_in_words() -> None:
+def test_a_row_of_another_format_is_refused_in_words() -> None:
     ((user, row),) = run(engine(), *EVENTS).rows
-    with pytest.raises(RowFormatError, match="format 9, this version of tagstream reads 2"):
+    with pytest.raises(RowFormatError, match="format 9, this version of tagstream reads 3"):
         engine().load([user], [b"\x09" + row[1:]])
 
 

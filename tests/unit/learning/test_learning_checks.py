@@ -7,7 +7,7 @@ import pytest
 from stream.learning import DeclaredModel, LearningError, apply_snapshot, check_snapshot
 from stream.learning.learner import learner_of
 
-HEAD = {"model": "m", "catalog": "c", "version": 1, "catalog_version": 1, "made_at": 0}
+HEAD = {"model": "m", "catalog": "c", "fingerprint": "f", "version": 1, "catalog_version": 1, "made_at": 0}
 FEATURE = {"name": "x", "transform": "identity", "unit": 1.0, "centre": 0.0, "scale": 1.0, "missing": 0.0}
 CLUSTERS: dict[str, Any] = {
     **HEAD,

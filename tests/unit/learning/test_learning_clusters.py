@@ -167,7 +167,7 @@ def test_without_a_state_learning_goes_on_from_the_last_snapshot() -> None:
 
 
 def test_samples_of_other_models_catalogs_and_widths_are_passed_over() -> None:
-    model = cluster_model(catalog_version=2)
+    model = cluster_model(catalog="another")
     learner = learner_of(model)
     learner.learn(samples_of(model, three_groups(10, 14)))
     assert (learner.samples, learner.passed_over) == (0, 10)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream.learning.apply import scaled_values
+from rules.snapshots import scaled_values
 from stream.learning.scaling import as_matrix, choose_scales, has_moved, raw_rows, scaled_rows
 
 GENERATOR = np.random.default_rng(5)

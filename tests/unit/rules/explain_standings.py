@@ -13,7 +13,7 @@ from rules.explain.prospect import Happening
 from rules.explain.words import moment_utc
 from rules.history import hash_of_user
 from rules.interpret import History, Value, value_of, walk
-from rules.nodes import Aggregate, And, Has, Kind, Node, Property, Trait
+from rules.nodes import Aggregate, And, ClusterOf, Has, Kind, Node, Property, QuantileOf, ScoreOf, Trait
 from rules.reference import Reference
 from rules.windows import leaving_ms
 
@@ -42,6 +42,7 @@ class UnitReading:
     level: str | None
     since_ms: int | None
     cause: str | None
+    cluster: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,9 @@ class Life:
 
     def copy(self) -> Life:
         """The same life so far, for trying things."""
-        life = Life(self.catalog, self.user)
-        known = self.reference._users[self.user]
-        life.reference._users[self.user] = replace(
-            known,
-            events=[*known.events],
-            message_ids=[*known.message_ids],
-            entered_ms=dict(known.entered_ms),
-            levels=dict(known.levels),
-        )
+        snapshots = self.reference.models.snapshots
+        life = Life(self.catalog, self.user, Reference(self.catalog, snapshots=snapshots))
+        life.reference._users[self.user] = self.reference._users[self.user].copy()
         return life
 
     def track(self, at_ms: int, event: str, **properties: object) -> None:
@@ -116,12 +111,17 @@ class Life:
         self.pass_time(at_ms)
         known = self.reference._users[self.user]
         moment_ms = max(at_ms, known.newest_ms)
-        history = known.history(self.catalog.timezone)
+        history = self.reference.history(known)
         units = {name: UnitReading(False, level, None, None) for name, level in known.levels.items()}
         for name in self.catalog.segments:
             since_ms = known.entered_ms.get(name)
             units[name] = UnitReading(since_ms is not None, None, since_ms, None if since_ms is None else "event")
-        values, facts = {}, {}
+        for name, cluster in known.models.clusters.items():
+            units[name] = UnitReading(False, None, known.models.since_ms[name], "event", cluster)
+        values: dict[Any, Reading] = {}
+        facts: dict[Any, FactReading] = {}
+        for asked in _asked_of_models(self.catalog):
+            facts[asked] = FactReading(value_of(asked, history, moment_ms), moment_ms)
         for node in _read(self.catalog):
             if isinstance(node, Trait) or node.function in ("latest", "top", "top_hour"):
                 stored = replace(node, kind=Kind.ANY)
@@ -142,13 +142,23 @@ class Life:
         self.told += 1
 
 
-def _read(catalog: Catalog) -> Iterator[Aggregate | Trait]:
-    """The aggregates that a row holds and the facts, each once; a mean as its two parts."""
+def _roots(catalog: Catalog) -> list[Node]:
     roots: list[Node] = [tag.expression for tag in catalog.tags.values()]
     for segment in catalog.segments.values():
         roots += [segment.when] if segment.exit is None else [segment.when, segment.exit]
     roots += [level.when for tier in catalog.tiers.values() for level in tier.levels.values()]
-    for node in dict.fromkeys(node for root in roots for node in walk(root)):
+    return roots + [feature.expression for model in catalog.models.values() for feature in model.features]
+
+
+def _asked_of_models(catalog: Catalog) -> list[Node]:
+    """What the catalog's expressions ask of models."""
+    nodes = dict.fromkeys(node for root in _roots(catalog) for node in walk(root))
+    return [node for node in nodes if isinstance(node, ClusterOf | ScoreOf | QuantileOf)]
+
+
+def _read(catalog: Catalog) -> Iterator[Aggregate | Trait]:
+    """The aggregates that a row holds and the facts, each once; a mean as its two parts."""
+    for node in dict.fromkeys(node for root in _roots(catalog) for node in walk(root)):
         if isinstance(node, Aggregate) and node.function == "mean":
             yield replace(node, function="sum")
             yield replace(node, function="values")
@@ -176,6 +186,8 @@ def _value(node: Aggregate, history: History, now_ms: int) -> float | int | None
 
 def comes_true(life: Life, name: str, flip: Flip, now_ms: int) -> str | None:
     """What is wrong with a flip: its happenings are made true now, and time passes to its moment. None: nothing."""
+    if flip.flips_ms is None:
+        return None  # a model's to say
     tried = life.copy()
     tried.pass_time(now_ms)
     before = tried.where(name)

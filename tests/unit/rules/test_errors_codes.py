@@ -32,7 +32,7 @@ EXAMPLES = {
     "catalog_too_large": f"{HEAD}tags:\n  a: {'+'.join(['1'] * 100)}\n  b: {'+'.join(['a'] * 90)}\nsegments:\n"
     + "".join(f"  s{number}: {{when: b > 1}}\n" for number in range(60)),
     "unknown_key": f"{HEAD}owner: me",
-    "key_not_yet": f"{HEAD}models: {{}}",
+    "key_not_yet": f"{HEAD}triggers: {{}}",
     "missing_key": "catalog: shop\ntags: {a: 1}",
     "empty_value": f"{HEAD}timezone:",
     "wrong_shape": f"{HEAD}tags: [a]",
@@ -57,7 +57,6 @@ EXAMPLES = {
     "wrong_sort": f"{HEAD}tags: {{a: since}}",
     "cycle": f"{HEAD}tags: {{a: a}}",
     "unknown_function": f"{HEAD}tags: {{a: cuont()}}",
-    "function_not_yet": f"{HEAD}tags: {{a: score()}}",
     "missing_argument": f"{HEAD}tags: {{a: trait()}}",
     "too_many_arguments": f"{HEAD}tags:\n  a: since('A', '7d')",
     "unknown_argument": f"{HEAD}tags: {{a: since(last='7d')}}",
@@ -138,10 +137,9 @@ def test_an_error_prints_all_its_problems_with_their_places() -> None:
     with pytest.raises(CatalogError) as caught:
         parse_catalog(f"{HEAD}tags:\n  orders: count()\n  a: ordres > 1\n  b: score()\n  c: has(1)\n", "shop.yaml")
 
-    advice = "the function score is not available yet in this version; leave the rule out, or say it with others"
     assert str(caught.value).splitlines() == [
         'shop.yaml:5:6: error[unknown_name]: there is no tag "ordres" (did you mean orders?)',
-        "shop.yaml:6:6: error[function_not_yet]: " + advice,
+        "shop.yaml:6:6: error[missing_argument]: score needs its model: score(model)",
         "shop.yaml:7:6: warning[never_missing]: what stands in has(…) is never missing",
     ]
 

@@ -103,7 +103,7 @@ def test_another_segment_is_a_leaf_with_its_own_since() -> None:
     life = shop()
     life.identify(NOW - HOUR, age=31)
     (condition,) = explained(life, "other").conditions
-    assert condition == Condition("when", Explained("leaf", 'in_segment("good")', True, (), condition.tree.seen))
+    assert condition == Condition("when", Explained("leaf", "in_segment(good)", True, (), condition.tree.seen))
     (seen,) = condition.tree.seen
     assert (seen.value, seen.moment_ms) == (True, NOW - HOUR)
 

@@ -63,6 +63,15 @@ timezone: Asia/Shanghai
 tags:
   orders: count("Order Completed")
   one: 1
+models:
+  ways:
+    {kind: clusters, clusters: 4, features: [orders, since()], margin: 0.2, names: {3: Owls}, sample: {share: 0.5}}
+  rfm:
+    title: RFM
+    kind: quantiles
+    bins: 4
+    fields: {recency: {value: since(), lower_is_better: true}, orders: orders}
+  churn: {kind: classifier, features: {idle: since()}, label: {absent: any, within: 14d}, sample: {at: events}}
 templates:
   fan_of:
     parameters: [category, least]
@@ -128,7 +137,15 @@ def test_everything_that_a_catalog_may_have_fits() -> None:
         ("tests: {t: {events: [{event: X}], expect: {in: [vip]}}}", "tests.t.events.0"),
         ("tests: {t: {events: [{at: 2026-11-01, tpye: track}], expect: {in: [vip]}}}", "tests.t.events.0"),
         ("tests: {t: {events: [{at: 2026-11-01, event: X}], expect: {}}}", "tests.t.expect"),
-        ("models: {}", ""),
+        ("models: {m: {features: [a]}}", "models.m"),
+        ("models: {m: {kind: clusters, fields: {a: a}}}", "models.m"),
+        ("models: {m: {kind: clusters, features: [a], algorithm: logistic}}", "models.m"),
+        ("models: {m: {kind: clusters, features: []}}", "models.m.features"),
+        ("models: {m: {kind: clusters, features: [a], clusters: 1}}", "models.m.clusters"),
+        ("models: {m: {kind: quantiles, fields: {A: a}}}", "models.m.fields"),
+        ("models: {m: {kind: classifier, features: [a]}}", "models.m"),
+        ("models: {m: {kind: classifier, features: [a], label: {absent: any}}}", "models.m.label"),
+        ("triggers: {}", ""),
     ],
 )
 def test_what_is_misspelt_or_of_another_shape_is_found(body: str, place: str) -> None:

@@ -85,7 +85,7 @@ def test_levels_that_are_all_of_a_tier_are_named() -> None:
     tiers = 'tiers:\n  t:\n    levels: {new: since_first() < "7d", old: always}\n'
     (problem,) = problems(f'{tiers}segments:\n  s: {{when: \'level(t) in ["new", "old"]\'}}')
     assert problem.code == "always_holds"
-    assert problem.message.startswith('level("t") is one of new, old, so')
+    assert problem.message.startswith("level(t) is one of new, old, so")
 
 
 def test_two_parts_that_exclude_each_other_are_named_at_the_second() -> None:

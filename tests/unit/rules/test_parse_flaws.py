@@ -230,9 +230,10 @@ def test_an_order_that_does_not_read_is_placed_and_explained(text: str, at: str,
     [
         ('cuont("A")', Code.UNKNOWN_FUNCTION, "cuont", "count"),
         ('zzz("A")', Code.UNKNOWN_FUNCTION, "zzz", None),
-        ('score("churn")', Code.FUNCTION_NOT_YET, "score", None),
-        ("quantile(rfm, recency)", Code.FUNCTION_NOT_YET, "quantile", None),
-        ("cluster", Code.FUNCTION_NOT_YET, "cluster", None),
+        ("score(0.7)", Code.BAD_ARGUMENT, "0.7", None),
+        ("quantile(rfm)", Code.MISSING_ARGUMENT, "quantile(rfm)", None),
+        ("quantile(rfm, field=recency)", Code.UNKNOWN_ARGUMENT, "field", None),
+        ("cluster", Code.WRONG_SORT, "cluster", "cluster(…)"),
         ("max", Code.WRONG_SORT, "max", "max(…)"),
         ('since > "7d"', Code.WRONG_SORT, "since", "since(…)"),
         ("always", Code.WRONG_SORT, "always", "true"),
@@ -281,11 +282,11 @@ def test_a_call_or_a_list_that_is_wrong_is_placed(text: str, code: Code, at: str
 
 
 def test_all_flaws_of_an_expression_are_found() -> None:
-    text = 'cuont("A", last="7 days", foo=score("B")) > 3 and trait() == 1 and count(x, lst=1) in []'
+    text = 'cuont("A", last="7 days", foo=score()) > 3 and trait() == 1 and count(x, lst=1) in []'
 
     assert [flaw.code for flaw in flaws_of(text)] == [
         Code.UNKNOWN_FUNCTION,
-        Code.FUNCTION_NOT_YET,
+        Code.MISSING_ARGUMENT,
         Code.MISSING_ARGUMENT,
         Code.UNKNOWN_ARGUMENT,
         Code.BAD_ARGUMENT,
@@ -294,10 +295,10 @@ def test_all_flaws_of_an_expression_are_found() -> None:
 
 
 def test_places_are_right_after_characters_of_several_bytes() -> None:
-    text = '"女😀" == trait("性") and score("é")'
+    text = '"女😀" == trait("性") and scor("é")'
 
     flaw = only_flaw(text)
-    assert text[flaw.span.start : flaw.span.end] == "score"
+    assert text[flaw.span.start : flaw.span.end] == "scor"
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t \r\n"])

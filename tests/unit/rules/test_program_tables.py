@@ -24,7 +24,9 @@ from rules.tables import (
     LEAST,
     NO_VALUE,
     PLACE,
+    SEGMENT,
     SUM,
+    TIER,
     TRUE,
     VALUE_FLAG,
     VALUE_MATCH,
@@ -72,11 +74,11 @@ def parts(flat: npt.NDArray[np.int32], start: npt.NDArray[np.int32]) -> list[lis
 
 def test_units_come_after_what_they_read_and_else_in_the_order_of_the_file() -> None:
     units = compile_catalog(catalog(AFTER)).units
-    assert [(unit.name, unit.tier) for unit in units] == [
-        ("stage", True),
-        ("shown", False),
-        ("kept", False),
-        ("lifecycle", True),
+    assert [(unit.name, unit.form) for unit in units] == [
+        ("stage", TIER),
+        ("shown", SEGMENT),
+        ("kept", SEGMENT),
+        ("lifecycle", TIER),
     ]
 
 
@@ -84,10 +86,10 @@ def test_what_only_the_previous_catalog_has_comes_last_and_holds_never() -> None
     compiled = compile_catalog(catalog(AFTER), catalog(BEFORE))
     tables, units = compiled.tables, compiled.units
     retired = [number for number, unit in enumerate(units) if unit.retired]
-    assert [(units[number].name, units[number].tier) for number in retired] == [
-        ("gone", False),
-        ("lifecycle", False),
-        ("rank", True),
+    assert [(units[number].name, units[number].form) for number in retired] == [
+        ("gone", SEGMENT),
+        ("lifecycle", SEGMENT),
+        ("rank", TIER),
     ]
     assert retired == np.flatnonzero(tables.unit_retired).tolist() == [4, 5, 6]
     codes = parts(tables.program_code, tables.program_start)

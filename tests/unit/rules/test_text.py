@@ -34,7 +34,7 @@ CANONICAL = [
     'top_hour("A", half_life="30d") == 9',
     'starts_with(lower(trait("city")), "bei") and not contains(trait("a"), "x") or ends_with(trait("b"), "y")',
     'days_until(trait("birthday"), yearly=true) <= 7 and days_since(latest("A", "d")) > 3',
-    'in_segment("vip") and level("life") == "new"',
+    'in_segment(vip) and level(life) == "new"',
 ]
 
 

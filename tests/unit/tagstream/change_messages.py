@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tagstream.contracts import Change, LevelChanged, SegmentEntered, SegmentExited, change_headers, encode_change
+from tagstream.contracts import (
+    Change,
+    ClusterChanged,
+    LevelChanged,
+    SegmentEntered,
+    SegmentExited,
+    change_headers,
+    encode_change,
+)
 from tagstream.contracts.timestamps import parse_timestamp
 from tagstream.ids import change_id
 
@@ -67,8 +75,22 @@ def level_change(user: str, version: int, *, before: str | None = "active", afte
     )
 
 
-def cluster_change(user: str, version: int, *, incarnation: int = 7) -> Published:
+def cluster_change(user: str, version: int, *, before: int | None = 2, after: int | None = 3) -> ClusterChanged:
+    """A move from one cluster to another, of which only the second has a name."""
+    data = segment_change(user, version).data.model_dump(exclude={"segment", "kind", "title"})
+    envelope = segment_change(user, version).model_dump(exclude={"data", "type"})
+    names = {"from_name": None, "to_name": None if after is None else "Night owls"}
+    return ClusterChanged.model_validate(
+        {
+            **envelope,
+            "type": "tagstream.cluster.changed",
+            "data": {**data, "model": "behaviour", "from": before, "to": after, **names},
+        }
+    )
+
+
+def unknown_change(user: str, version: int, *, incarnation: int = 7) -> Published:
     """A change of a kind that this version doesn't know."""
     value = encode_change(segment_change(user, version, incarnation=incarnation))
-    value = value.replace(b"tagstream.segment.entered", b"tagstream.cluster.changed").replace(b'"segment":"vip",', b"")
-    return Published(user.encode(), value, (("model", b"behaviour"), ("change", b"changed")))
+    value = value.replace(b"tagstream.segment.entered", b"tagstream.mood.changed").replace(b'"segment":"vip",', b"")
+    return Published(user.encode(), value, (("mood", b"sunny"), ("change", b"changed")))

@@ -8,6 +8,7 @@ import pytest
 
 from tagstream.contracts import (
     CHANGE_KINDS,
+    ClusterChanged,
     LevelChanged,
     OtherChange,
     SegmentEntered,
@@ -18,7 +19,7 @@ from tagstream.contracts import (
 )
 from tagstream.contracts.changes import skim_change
 from tagstream.errors import InvalidMessageError
-from tests.unit.tagstream.change_messages import cluster_change, level_change, segment_change
+from tests.unit.tagstream.change_messages import cluster_change, level_change, segment_change, unknown_change
 
 
 def changed(**data: Any) -> bytes:
@@ -63,6 +64,27 @@ def test_there_is_no_level_before_the_first_and_after_the_tier_is_gone(before: s
     assert (change.from_level, change.to_level) == (before, after)
 
 
+def test_a_move_between_clusters_tells_both_by_number_and_by_name() -> None:
+    change = parse_change(encode_change(cluster_change("ada", 6)))
+    assert isinstance(change, ClusterChanged)
+    assert (change.model, change.from_cluster, change.to_cluster) == ("behaviour", 2, 3)
+    assert (change.from_name, change.to_name) == (None, "Night owls")
+    assert (change.name, change.segment, change.tier, change.entered) == ("behaviour", None, None, False)
+    assert level_change("ada", 6).model is None
+    assert json.loads(encode_change(change))["data"]["to"] == 3
+    assert dict(change_headers(change))["segment"] == b"behaviour"
+    assert dict(change_headers(change))["change"] == b"changed"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 1), (2, None)])
+def test_there_is_no_cluster_before_the_first_and_after_the_model_is_gone(
+    before: int | None, after: int | None
+) -> None:
+    change = parse_change(encode_change(cluster_change("ada", 6, before=before, after=after)))
+    assert isinstance(change, ClusterChanged)
+    assert (change.from_cluster, change.to_cluster) == (before, after)
+
+
 @pytest.mark.parametrize("exited", [False, True])
 def test_a_change_comes_back_byte_for_byte(exited: bool) -> None:
     value = encode_change(segment_change("李雷", 4, exited=exited))
@@ -105,9 +127,9 @@ def test_the_headers_tell_segment_change_and_cause() -> None:
 
 
 def test_a_change_of_an_unknown_kind_is_read_as_far_as_all_kinds_agree() -> None:
-    change = parse_change(cluster_change("ada", 9).value)
+    change = parse_change(unknown_change("ada", 9).value)
     assert isinstance(change, OtherChange)
-    assert (change.type, change.user, change.version, change.segment) == ("tagstream.cluster.changed", "ada", 9, None)
+    assert (change.type, change.user, change.version, change.segment) == ("tagstream.mood.changed", "ada", 9, None)
     assert (change.entered, change.exited) == (False, False)
     assert change.data.model_extra is not None
     assert change.data.model_extra["title"] == "贵宾 / VIP"
@@ -120,8 +142,8 @@ def test_unknown_causes_and_fields_are_borne_with() -> None:
 
 
 def test_an_unknown_kind_has_no_headers_here() -> None:
-    with pytest.raises(InvalidMessageError, match=r"tagstream\.cluster\.changed is of no known kind"):
-        change_headers(parse_change(cluster_change("ada", 9).value))
+    with pytest.raises(InvalidMessageError, match=r"tagstream\.mood\.changed is of no known kind"):
+        change_headers(parse_change(unknown_change("ada", 9).value))
 
 
 @pytest.mark.parametrize(
@@ -152,9 +174,12 @@ def test_what_is_no_change_is_refused(value: bytes | None) -> None:
 
 def test_skimming_reads_the_version_only() -> None:
     assert skim_change(encode_change(segment_change("李雷", 4))) == ("李雷", 7, 4)
-    assert skim_change(cluster_change("ada", 9).value) == ("ada", 7, 9)
+    assert skim_change(unknown_change("ada", 9).value) == ("ada", 7, 9)
 
 
 def test_each_known_kind_is_parsed_as_its_own_class() -> None:
-    changes = (segment_change("ada", 1), segment_change("ada", 2, exited=True), level_change("ada", 3))
+    changes = (
+        *(segment_change("ada", 1), segment_change("ada", 2, exited=True)),
+        *(level_change("ada", 3), cluster_change("ada", 4)),
+    )
     assert [type(parse_change(encode_change(change))) for change in changes] == list(CHANGE_KINDS)

@@ -98,3 +98,11 @@ def test_records_are_judged_by_the_version_before() -> None:
     assert result.changes == []
     (profile,) = engine.profiles(["ann"])
     assert sorted(value for value in profile.tags.values() if isinstance(value, int | float)) == [1, 3, 6]
+
+
+def test_the_busiest_hour_is_filled_again_where_the_time_zone_changes() -> None:
+    here = catalog(hour="top_hour()", orders='count("Order")')
+    there = parse_catalog(here.text.replace("version: 1", "version: 2\ntimezone: Asia/Shanghai"))
+    assert planned(there, here) == ["top_hour"]
+    assert planned(here, there) == ["top_hour"]
+    assert planned(here, here) == []

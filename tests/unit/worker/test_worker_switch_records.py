@@ -5,18 +5,25 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import Message
 
+from stream.switches import SwitchRecord, switch_headers
 from stream.worker.errors import PauseError
 from stream.worker.intake import Intake, take_in
-from stream.worker.switches import SwitchRecord, switch_headers
 from tests.unit.worker.worker_builders import message, position, tick
 
 
-def switch(offset: int, version: int, *, app: str = "app", time_ms: int = 1_000) -> Message:
-    return message(offset, time_ms, None, headers=list(switch_headers(app, version)))
+def switch(offset: int, version: int, *, app: str = "app", time_ms: int = 1_000, model: str | None = None) -> Message:
+    return message(offset, time_ms, None, headers=list(switch_headers(app, version, model)))
 
 
-def taken(*messages: Message, version: int = 1) -> Intake:
-    return take_in(messages, position(catalog_version=version), app="app", grace_ms=0, now_ms=10_000_000)
+def taken(
+    *messages: Message,
+    version: int = 1,
+    models: dict[str, int] | None = None,
+    waiting: dict[str, int] | None = None,
+    stops: bool = True,
+) -> Intake:
+    at = position(catalog_version=version, model_versions=models or {}, models_waiting=waiting or {})
+    return take_in(messages, at, app="app", grace_ms=0, now_ms=10_000_000, stops=stops)
 
 
 def test_a_batch_ends_before_a_switch_to_a_newer_version() -> None:
@@ -49,6 +56,34 @@ def test_of_two_switches_the_first_ends_the_batch() -> None:
     assert intake.switch == SwitchRecord(2, 2, 1_000)
 
 
+def test_a_batch_ends_before_a_switch_to_a_newer_version_of_a_model() -> None:
+    intake = taken(message(4), switch(5, 3, model="churn", time_ms=2_000), message(6), models={"churn": 2, "rfm": 9})
+    assert intake.records.offsets.tolist() == [4]
+    assert intake.switch == SwitchRecord(3, 5, 2_000, "churn")
+
+
+@pytest.mark.parametrize(
+    ("in_force", "waiting", "version"), [(3, None, 3), (3, None, 2), (None, 4, 4), (3, 4, 4), (3, 5, 2)]
+)
+def test_a_switch_to_a_model_that_is_known_is_passed_over(
+    in_force: int | None, waiting: int | None, version: int
+) -> None:
+    models = {} if in_force is None else {"churn": in_force}
+    waits = {} if waiting is None else {"churn": waiting}
+    intake = taken(message(4), switch(5, version, model="churn"), message(6), models=models, waiting=waits)
+    assert (intake.records.offsets.tolist(), intake.switch) == ([4, 6], None)
+
+
+def test_a_switch_to_a_model_newer_than_the_one_in_force_is_looked_at_though_a_newer_one_waits() -> None:
+    intake = taken(switch(5, 4, model="churn"), models={"churn": 3}, waiting={"churn": 7})
+    assert intake.switch == SwitchRecord(4, 5, 1_000, "churn")
+
+
+def test_who_reads_the_past_again_passes_all_switches_over() -> None:
+    intake = taken(message(1), switch(2, 9), switch(3, 9, model="churn"), message(4), stops=False)
+    assert (intake.records.offsets.tolist(), intake.switch) == ([1, 4], None)
+
+
 def test_an_event_with_the_headers_of_a_switch_is_an_event() -> None:
     event = message(4, headers=list(switch_headers("app", 2)))
     assert taken(event).records.offsets.tolist() == [4]
@@ -59,6 +94,8 @@ def test_an_event_with_the_headers_of_a_switch_is_an_event() -> None:
     [
         {},
         {"tagstream-app": b"app", "tagstream-kind": b"model", "tagstream-version": b"2"},
+        {"tagstream-app": b"app", "tagstream-kind": b"model", "tagstream-model": b"", "tagstream-version": b"2"},
+        {"tagstream-app": b"app", "tagstream-kind": b"banner", "tagstream-model": b"x", "tagstream-version": b"2"},
         {"tagstream-app": b"app", "tagstream-kind": b"catalog"},
         {"tagstream-app": b"app", "tagstream-kind": b"catalog", "tagstream-version": b"x"},
     ],

@@ -1,4 +1,4 @@
-"""What a snapshot says of one user: the reference, in plain Python, that the engine's kernel agrees with bit for bit.
+"""What a model's snapshot says of one user: the reference, in plain Python, that the kernel agrees with bit for bit.
 
 All sums go in the order of the features, in doubles; the square root, `log1p` and `exp` are those of the C library.
 1. A missing value, or one whose scaled value is not finite, takes the feature's `missing`.

@@ -1,8 +1,8 @@
-"""Switch records: where in a partition's log a new version of the catalog takes effect.
+"""Switch records: where in a partition's log a new version of the catalog, or of a model, takes effect.
 
-`apply` writes one into every partition of `events`, without key and value, outside any transaction. A switch is of one
-app, as several may read the same events. Which are newer than what runs is for the reader to see: one that isn't is
-passed over, so one too many does no harm.
+`apply` and the learner write one into every partition of `events`, without key and value, outside any transaction. A
+switch is of one app, as several may read the same events. Which are newer than what runs is for the reader to see: one
+that isn't is passed over, so one too many does no harm.
 """
 
 from __future__ import annotations
@@ -16,17 +16,29 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.clock import Clock
 from stream.kafka_clients import client_options, error_of, headers_of, kafka_error
-from stream.worker.ticks import CONTROL_HEADER
 
-__all__ = ["SWITCH", "SwitchRecord", "UnknownSwitchError", "read_switch", "switch_headers", "write_switches"]
+__all__ = [
+    "CONTROL_HEADER",
+    "SWITCH",
+    "SwitchRecord",
+    "UnknownSwitchError",
+    "read_switch",
+    "switch_headers",
+    "write_switches",
+]
 
-log = logging.getLogger("tagstream.worker")
+log = logging.getLogger("tagstream.switches")
+
+CONTROL_HEADER: Final = "tagstream"
+"""The header of the records in the events log that are ours; its value says what they are."""
 
 SWITCH: Final = b"switch"
 _KIND_HEADER: Final = "tagstream-kind"
+_MODEL_HEADER: Final = "tagstream-model"
 _VERSION_HEADER: Final = "tagstream-version"
 _APP_HEADER: Final = "tagstream-app"
 _CATALOG: Final = b"catalog"
+_MODEL: Final = b"model"
 _TIMEOUT_S: Final = 15.0
 
 
@@ -36,18 +48,20 @@ class UnknownSwitchError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SwitchRecord:
-    """A switch record of the catalog in the events log. time_ms: its log time."""
+    """A switch record in the events log. time_ms: its log time.  model: the model's name; None: it is the catalog's."""
 
     version: int
     offset: int
     time_ms: int
+    model: str | None = None
 
 
-def switch_headers(app: str, version: int) -> list[tuple[str, bytes]]:
-    """The headers of the record that switches an app to a version of its catalog."""
+def switch_headers(app: str, version: int, model: str | None = None) -> list[tuple[str, bytes]]:
+    """The headers of the record that switches an app to a version of its catalog, or of a model."""
+    kind = [(_KIND_HEADER, _CATALOG)] if model is None else [(_KIND_HEADER, _MODEL), (_MODEL_HEADER, model.encode())]
     return [
         (CONTROL_HEADER, SWITCH),
-        (_KIND_HEADER, _CATALOG),
+        *kind,
         (_VERSION_HEADER, str(version).encode()),
         (_APP_HEADER, app.encode()),
     ]
@@ -62,16 +76,26 @@ def read_switch(message: Message, app: str) -> SwitchRecord | None:
     version, whose = headers.get(_VERSION_HEADER) or b"", headers.get(_APP_HEADER)
     if whose is not None and whose != app.encode():
         return None
-    if whose is None or headers.get(_KIND_HEADER) != _CATALOG or not version.isdigit():
-        raise UnknownSwitchError(f"a switch of {headers.get(_KIND_HEADER)!r} to {version!r}")
-    return SwitchRecord(int(version), message.offset() or 0, message.timestamp()[1])
+    kind, model = headers.get(_KIND_HEADER), (headers.get(_MODEL_HEADER) or b"").decode(errors="replace")
+    is_known = kind == _CATALOG or (kind == _MODEL and model != "")
+    if whose is None or not is_known or not version.isdigit():
+        raise UnknownSwitchError(f"a switch of {kind!r} to {version!r}")
+    return SwitchRecord(int(version), message.offset() or 0, message.timestamp()[1], model if kind == _MODEL else None)
 
 
 def write_switches(
-    brokers: str, topic: str, *, app: str, version: int, partitions: Iterable[int], clock: Clock
+    brokers: str,
+    topic: str,
+    *,
+    app: str,
+    version: int,
+    partitions: Iterable[int],
+    clock: Clock,
+    model: str | None = None,
 ) -> None:
     """Append a switch record to each of these partitions. Blocks until all are there; may be done again.
 
+    model: the model whose version it is; None: it is the catalog's.
     Raises UnavailableError or ConfigurationError; then some may be there.
     """
     failures: list[KafkaError] = []
@@ -94,7 +118,7 @@ def write_switches(
             producer.produce(
                 topic,
                 partition=partition,
-                headers=switch_headers(app, version),
+                headers=switch_headers(app, version, model),
                 timestamp=clock.now_ms(),
                 on_delivery=delivered,
             )

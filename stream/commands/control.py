@@ -1,0 +1,58 @@
+"""`tagstream control`: one process of the control plane, which learns the models."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Final
+
+__all__ = ["control"]
+
+_LEAVE_S: Final = 10.0
+LIBRARIES: Final = ("aiokafka", "faust", "mode")
+
+
+def control() -> None:
+    """Learn the catalog's models from users' samples, publish what was learned, and switch the workers to it.
+
+    One process is enough; a second one takes over from it, or shares the models. SIGTERM and Ctrl-C publish what was
+    learned, for the next start, and end it.
+    """
+    import logging
+
+    from stream.clock import SystemClock
+    from stream.commands.logs import log_to_stderr
+    from stream.commands.signals import stop_on_signals
+    from stream.control.running import run_control
+    from stream.embedded import resolve_addresses
+    from stream.settings import load_settings
+
+    settings = load_settings()
+    addresses = resolve_addresses(settings)
+    log_to_stderr()
+    for name in LIBRARIES:  # what they have to say of an error, it says too
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with stop_on_signals("Publishing what was learned …") as stop:
+            run_control(settings, addresses, SystemClock(), stop, on_ready=_say_ready)
+    finally:
+        _leave_in_time()
+
+
+def _say_ready() -> None:
+    import logging
+
+    logging.getLogger("tagstream.control").info("ready: models are learned as samples come")
+
+
+def _leave_in_time() -> None:
+    """Python waits at its end for threads; those of a Faust app that failed may never end."""
+
+    def leave() -> None:
+        sys.stderr.flush()
+        os._exit(1)
+
+    timer = threading.Timer(_LEAVE_S, leave)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,113 @@
+"""What is known of each model, as plain data: what `tagstream models` prints, and its `--json` as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from stream.commands.output import moment
+
+if TYPE_CHECKING:
+    from rules.catalog import Catalog
+    from rules.models import Model
+    from stream.control.reports import Report
+    from stream.models import PublishedModels
+
+__all__ = ["model_records"]
+
+
+def model_records(
+    catalog: Catalog | None,
+    published: PublishedModels,
+    reports: Mapping[str, Sequence[Report]],
+    *,
+    cut: int | None = None,
+) -> list[dict[str, Any]]:
+    """A record a model: those of the catalog in its order, then those that only snapshots are left of."""
+    declared = {} if catalog is None else catalog.models
+    names = [*declared, *(name for name in published.names if name not in declared)]
+    return [_record(name, catalog, published, reports.get(name, ()), cut) for name in names]
+
+
+def _record(
+    name: str, catalog: Catalog | None, published: PublishedModels, reports: Sequence[Report], cut: int | None
+) -> dict[str, Any]:
+    model = None if catalog is None else catalog.models.get(name)
+    version, snapshot, problem = _newest(name, catalog, published)
+    record: dict[str, Any] = {
+        "name": name,
+        "title": model.title if model is not None else name,
+        "kind": model.kind if model is not None else (snapshot or {}).get("kind"),
+        "algorithm": model.algorithm if model is not None else (snapshot or {}).get("algorithm"),
+        "in_catalog": model is not None,
+        "version": version,
+        "problem": problem,
+    }
+    if snapshot is not None:
+        record |= _of_snapshot(snapshot, model, cut)
+    return record | {"reports": [_of_report(each) for each in reports]}
+
+
+def _newest(
+    name: str, catalog: Catalog | None, published: PublishedModels
+) -> tuple[int | None, Mapping[str, Any] | None, str | None]:
+    """The newest version, its snapshot if it can be read, and why it is not used, if so."""
+    from stream.models import unfit_reason
+
+    version = published.newest(name)
+    if version is None:
+        return None, None, None
+    problem = published.problem(name, version)
+    if problem is not None:
+        return version, None, problem
+    snapshot = published.record(name, version)
+    return version, snapshot, None if catalog is None else unfit_reason(snapshot, catalog)
+
+
+def _of_snapshot(snapshot: Mapping[str, Any], model: Model | None, cut: int | None) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "made_at": moment(snapshot["made_at"]),
+        "catalog_version": snapshot["catalog_version"],
+        "samples": snapshot["samples"],
+        "reason": snapshot["reason"],
+        "quality": _legible_drift(snapshot["quality"]),
+    }
+    if snapshot["kind"] == "clusters":
+        names = {} if model is None else model.names
+        record["moved"] = snapshot["moved"]
+        record["clusters"] = [
+            {
+                "id": each["id"],
+                "name": names.get(each["id"], each["name"]),
+                **{key: each[key] for key in ("size", "share", "description", "distinctive")},
+            }
+            for each in snapshot["clusters"]
+        ]
+        record["hierarchy"] = snapshot["hierarchy"]
+        if cut is not None:
+            from stream.learning.hierarchy import cut_at
+
+            record["groups"] = cut_at(snapshot, cut)
+    elif snapshot["kind"] == "quantiles":
+        durations = {} if model is None else {each.name: each.kind.value == "duration" for each in model.features}
+        record["fields"] = [
+            dict(each) | {"duration": durations.get(each["name"], False)} for each in snapshot["fields"]
+        ]
+    else:
+        record |= {"rules": snapshot["rules"], "calibration": snapshot["calibration"]}
+    return record
+
+
+def _of_report(report: Report) -> dict[str, Any]:
+    record = {"at": moment(report.at), "kind": report.kind} | {
+        key: value for key, value in asdict(report).items() if key not in {"at", "model"}
+    }
+    if "quality" in record:
+        record["quality"] = _legible_drift(record["quality"])
+    return record
+
+
+def _legible_drift(quality: Mapping[str, Any]) -> dict[str, Any]:
+    drift = quality.get("drift")
+    return dict(quality) | ({"drift": {name: moment(at_ms) for name, at_ms in drift.items()}} if drift else {})
