@@ -30,6 +30,8 @@ __all__ = [
     "read_catalogs",
 ]
 
+_VERSION_DIGITS = 15
+
 log = logging.getLogger("tagstream.catalogs")
 
 
@@ -70,8 +72,8 @@ class AppliedCatalogs:
         """Take a record of the topic in. Raises UnreadableCatalogError for one whose key doesn't tell what it is."""
         key, value = message.key(), message.value()
         name, _, digits = (key or b"").decode(errors="replace").rpartition("@")
-        if not (name and digits.isascii() and digits.isdecimal()):
-            raise self._unreadable(f"with the key {key!r}", "this version of tagstream writes none such")
+        if not (name and digits.isascii() and digits.isdecimal() and len(digits) <= _VERSION_DIGITS):
+            raise self._unreadable(f"with the key {(key or b'')[:100]!r}", "this version of tagstream writes none such")
         with self._lock:
             self.name = self.name or name
             if name != self.name:

@@ -127,6 +127,14 @@ class Follower:
                     return
                 log.debug("the topic %s can't be followed: %s", self._topic, error)
                 self._end.wait(_AGAIN_S)
+            except Exception as error:  # the thread's outer loop: whoever waits for it must hear of it
+                log.debug("the topic %s can't be followed", self._topic, exc_info=error)
+                self.problem = TagstreamError(
+                    f"The topic {self._topic} can't be read: {type(error).__name__}: {error}.",
+                    remedy="Something was written to it that this version of tagstream does not bear with.",
+                )
+                self.caught_up.set()
+                return
 
     def _follow(self) -> None:
         with _Reading(self._addresses, self._topic, self._client_id, fetch_wait_s=_FOLLOW_S) as reading:

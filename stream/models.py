@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
@@ -32,6 +33,9 @@ __all__ = [
     "read_models",
     "unfit_reason",
 ]
+
+_KEY: Final = re.compile(rb"([a-z][a-z0-9_]{0,255})@([0-9]{1,15})")
+_SHOWN_BYTES: Final = 100
 
 log = logging.getLogger("tagstream.models")
 
@@ -72,13 +76,14 @@ class PublishedModels:
     def add(self, message: Message) -> None:
         """Take a record of the topic in. One whose key doesn't tell what it is, is passed over."""
         key, value = message.key(), message.value()
-        name, _, digits = (key or b"").decode(errors="replace").rpartition("@")
-        if not (name and digits.isascii() and digits.isdecimal()):
+        found = _KEY.fullmatch(key or b"")
+        if found is None:
+            shown = (key or b"")[:_SHOWN_BYTES]
             log.warning(
-                "%s: the record with the key %r is passed over: it names no model and version", self._topic, key
+                "%s: the record with the key %r is passed over: it names no model and version", self._topic, shown
             )
             return
-        version = int(digits)
+        name, version = found[1].decode(), int(found[2])
         with self._lock:
             values = self._values.setdefault(name, {})
             if value is None:

@@ -52,17 +52,18 @@ def _record(
 def _newest(
     name: str, catalog: Catalog | None, published: PublishedModels
 ) -> tuple[int | None, Mapping[str, Any] | None, str | None]:
-    """The newest version, its snapshot if it can be read, and why it is not used, if so."""
+    """The newest version that can be read, its snapshot, and why it, or one that is newer, can't be used."""
     from stream.models import unfit_reason
 
-    version = published.newest(name)
-    if version is None:
-        return None, None, None
-    problem = published.problem(name, version)
-    if problem is not None:
-        return version, None, problem
-    snapshot = published.record(name, version)
-    return version, snapshot, None if catalog is None else unfit_reason(snapshot, catalog)
+    unreadable: str | None = None
+    for version in reversed(published.versions(name)):
+        problem = published.problem(name, version)
+        if problem is None:
+            snapshot = published.record(name, version)
+            unfit = None if catalog is None else unfit_reason(snapshot, catalog)
+            return version, snapshot, unfit or unreadable
+        unreadable = unreadable or problem
+    return published.newest(name), None, unreadable
 
 
 def _of_snapshot(snapshot: Mapping[str, Any], model: Model | None, cut: int | None) -> dict[str, Any]:

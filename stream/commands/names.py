@@ -17,6 +17,11 @@ __all__ = ["check_unit", "no_such_level", "no_such_user", "unknown_name"]
 
 def check_unit(catalog: Catalog, name: str) -> None:
     """Raise InputError unless the catalog has a segment or tier of that name."""
+    if name in catalog.models:
+        raise InputError(
+            f"{name} is a model, neither segment nor tier.",
+            remedy=f"See what it says of a user with `tagstream profile`, and of all with `tagstream models {name}`.",
+        )
     if name not in catalog.segments and name not in catalog.tiers:
         raise unknown_name(f"The catalog {catalog.name} has no segment or tier", name, catalog.order)
 

@@ -30,6 +30,8 @@ __all__ = ["Learners", "Memory", "Remembered"]
 
 _FIRST_SAMPLES: Final = 1_000
 """While nothing is published a snapshot is tried after so many samples: a scaling is chosen from as many."""
+_AHEAD_MS: Final = 3_600_000
+"""No event lies further ahead of the clock, and so no sample."""
 _SAMPLES_REPORT_S: Final = 10.0
 
 
@@ -98,6 +100,7 @@ class Learners:
 
     def learn(self, values: Sequence[bytes | None]) -> list[Publication]:
         """Learn from the values of records, in their order."""
+        latest_ms = self._clock.now_ms() + _AHEAD_MS
         found: list[Publication] = []
         by_model: dict[str, list[Sample]] = {}
         for value in values:
@@ -105,6 +108,9 @@ class Learners:
                 sample = parse_sample(value or b"")
             except LearningError as error:
                 self._pass_over("", "unreadable", 1, str(error))
+                continue
+            if sample.at_ms > latest_ms:
+                self._pass_over(sample.model, "too_far_ahead", 1, f"Its time, {sample.at_ms}, has not come yet.")
                 continue
             by_model.setdefault(sample.model, []).append(sample)
         for name, samples in by_model.items():

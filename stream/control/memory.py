@@ -22,6 +22,8 @@ __all__ = ["TopicMemory", "read_state"]
 log = logging.getLogger("tagstream.control")
 
 _CATALOG_WAIT_S: Final = 10.0
+_WAIT_AGAIN_S: Final = 300.0
+"""Samples that name catalogs which are not there must not keep the others waiting."""
 _LOOK_S: Final = 0.05
 
 
@@ -33,6 +35,7 @@ class TopicMemory:
         self._addresses = addresses
         self._clock = clock
         self._follower = CatalogFollower(settings, addresses)
+        self._wait_again_s = float("-inf")
 
     def __enter__(self) -> Self:
         self._follower.start()
@@ -42,8 +45,12 @@ class TopicMemory:
         self._follower.close()
 
     def catalog(self, version: int) -> Catalog | None:
-        """The catalog, waited for up to 10 s: a sample may be here before it. Raises what reading it raises."""
-        deadline_s = self._clock.monotonic_s() + _CATALOG_WAIT_S
+        """The catalog; once in a while it is waited for up to 10 s, as a sample may be here before it.
+
+        Raises what reading it raises.
+        """
+        now_s = self._clock.monotonic_s()
+        deadline_s = now_s + _CATALOG_WAIT_S if now_s >= self._wait_again_s else now_s
         catalogs: AppliedCatalogs = self._follower.catalogs
         while True:
             if self._follower.problem is not None:
@@ -51,6 +58,8 @@ class TopicMemory:
             if version in catalogs.versions:
                 return catalogs.catalog(version)
             if self._clock.monotonic_s() >= deadline_s:
+                if deadline_s > now_s:
+                    self._wait_again_s = self._clock.monotonic_s() + _WAIT_AGAIN_S
                 return None
             self._clock.sleep_s(_LOOK_S)
 

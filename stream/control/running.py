@@ -216,7 +216,8 @@ def _sentence(error: BaseException | None) -> BaseException:
     log.debug("the control process failed", exc_info=error)
     failure = TagstreamError(
         f"The control process failed: {type(error).__name__}: {error}".rstrip(": ") + ".",
-        remedy="It is a bug, or something that Kafka sent; what was learned is kept. Start it again.",
+        remedy="It is a bug, or something that Kafka sent. Start it again: it goes on from what was saved last, within "
+        "five minutes.",
     )
     failure.__cause__ = error
     return failure

@@ -19,6 +19,7 @@ __all__ = ["MOST_SAMPLES", "read_samples"]
 MOST_SAMPLES: Final = 200_000
 _CALL_S: Final = 10.0
 _SILENCE_S: Final = 15.0
+_AHEAD_MS: Final = 3_600_000
 _POLL_S: Final = 0.05
 _BATCH: Final = 1_000
 
@@ -42,6 +43,8 @@ def read_samples(
             "error_cb": lambda _: None,
         }
     )
+    # Of whatever is ahead of this no app's clock can have come to it; the demo's lies in the past.
+    latest_ms = clock.now_ms() + _AHEAD_MS
     try:
         unread = _assign(consumer, settings, addresses, clock.now_ms() - last_ms)
         heard_s = clock.monotonic_s()
@@ -50,7 +53,7 @@ def read_samples(
                 heard_s = clock.monotonic_s()
                 error = message.error()
                 if error is None:
-                    _take(message, model, found, labels=labels)
+                    _take(message, model, found, labels=labels, latest_ms=latest_ms)
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                     unread.discard(message.partition())
                 elif not error.retriable():
@@ -84,10 +87,10 @@ def _assign(consumer: Any, settings: Settings, addresses: Addresses, since_ms: i
     return set(described.partitions)
 
 
-def _take(message: Message, model: str, found: deque[Sample], *, labels: bool) -> None:
+def _take(message: Message, model: str, found: deque[Sample], *, labels: bool, latest_ms: int) -> None:
     try:
         sample = parse_sample(message.value() or b"")
     except LearningError:
         return
-    if sample.model == model and (sample.label is not None) == labels:
+    if sample.model == model and (sample.label is not None) == labels and sample.at_ms <= latest_ms:
         found.append(sample)

@@ -14,6 +14,8 @@ __all__ = ["check_snapshot"]
 _TRANSFORMS = ("identity", "log")
 _KINDS = ("clusters", "quantiles", "classifier")
 _MAX_NODES = 100_000
+_MAX_WHOLE = 2**53
+_MAX_CLUSTER_ID = 2**31 - 1
 
 
 def check_snapshot(snapshot: Mapping[str, Any]) -> None:
@@ -23,8 +25,8 @@ def check_snapshot(snapshot: Mapping[str, Any]) -> None:
         if not isinstance(snapshot.get(key), str):
             raise LearningError("expected a text", place=key)
     for key in ("version", "catalog_version", "made_at"):
-        if not isinstance(snapshot.get(key), int) or isinstance(snapshot.get(key), bool):
-            raise LearningError("expected a whole number", place=key)
+        if not _is_whole(snapshot.get(key), 0, _MAX_WHOLE):
+            raise LearningError(f"expected a whole number from 0 to {_MAX_WHOLE}", place=key)
     kind = snapshot.get("kind")
     if kind not in _KINDS:
         raise LearningError(f"expected one of {', '.join(_KINDS)}, found {kind!r}", place="kind")
@@ -37,8 +39,9 @@ def check_snapshot(snapshot: Mapping[str, Any]) -> None:
         _check_clusters(snapshot, len(features))
     elif "logistic" in snapshot:
         logistic = snapshot["logistic"]
-        if not isinstance(logistic, Mapping) or len(logistic.get("weights", ())) != len(features):
-            raise LearningError("expected a weight for each feature", place="logistic.weights")
+        if not isinstance(logistic, Mapping):
+            raise LearningError("expected weights and an intercept", place="logistic")
+        _check_numbers(logistic.get("weights"), len(features), "logistic.weights")
         _number(logistic, "intercept", "logistic")
     else:
         for number, tree in enumerate(_items(snapshot, "trees")):
@@ -70,6 +73,18 @@ def _number(record: Mapping[str, Any], key: str, place: str) -> float:
     return float(value)
 
 
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _check_numbers(values: object, count: int, place: str) -> None:
+    if not isinstance(values, list) or len(values) != count:
+        raise LearningError(f"expected {count} numbers", place=place)
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise LearningError(f"expected a number, found {value!r}", place=place)
+
+
 def _check_features(features: Sequence[Mapping[str, Any]]) -> None:
     for number, feature in enumerate(features):
         place = f"features[{number}]"
@@ -88,11 +103,10 @@ def _check_clusters(snapshot: Mapping[str, Any], width: int) -> None:
     last = -1
     for number, cluster in enumerate(_items(snapshot, "clusters")):
         place = f"clusters[{number}]"
-        if not isinstance(cluster.get("id"), int) or cluster["id"] <= last:
-            raise LearningError("ids are whole numbers in ascending order, each once", place=f"{place}.id")
+        if not _is_whole(cluster.get("id"), last + 1, _MAX_CLUSTER_ID):
+            raise LearningError("ids are whole numbers from 0 on, ascending, each once", place=f"{place}.id")
         last = cluster["id"]
-        if len(cluster.get("centre", ())) != width:
-            raise LearningError("expected a number for each feature", place=f"{place}.centre")
+        _check_numbers(cluster.get("centre"), width, f"{place}.centre")
 
 
 def _check_fields(fields: Sequence[Mapping[str, Any]]) -> None:
@@ -101,6 +115,7 @@ def _check_fields(fields: Sequence[Mapping[str, Any]]) -> None:
         place = f"fields[{number}].boundaries"
         if not isinstance(boundaries, list) or not boundaries:
             raise LearningError("there are none", place=place)
+        _check_numbers(boundaries, len(boundaries), place)
         if any(high < low for low, high in pairwise(boundaries)):
             raise LearningError("they do not ascend", place=place)
 

@@ -98,7 +98,7 @@ class Learner:
             return False
         try:
             self._kind.restore(state["learned"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise LearningError(f"The state of model {model.name} does not hold together: {error!r}.") from None
         return True
 

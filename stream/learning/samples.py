@@ -12,6 +12,7 @@ from stream.learning.errors import LearningError
 __all__ = ["MAX_SAMPLE_BYTES", "Sample", "encode_sample", "parse_sample"]
 
 MAX_SAMPLE_BYTES = 65_536
+_MAX_TEXT_BYTES = 512
 _REASONS = ("moment", "event", "label")
 # The end of year 9999, beyond which no timestamp of an event goes.
 _LAST_MS = 253_402_300_799_999
@@ -86,6 +87,10 @@ def _text(record: dict[str, Any], key: str) -> str:
     value = record.get(key)
     if not isinstance(value, str) or not value:
         raise LearningError(f"expected a text, found {_found(value)}", place=key)
+    if len(value.encode(errors="replace")) > _MAX_TEXT_BYTES:
+        raise LearningError(f"expected a text of at most {_MAX_TEXT_BYTES} bytes", place=key)
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise LearningError("half of a surrogate pair is no character", place=key)
     return value
 
 

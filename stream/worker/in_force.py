@@ -48,7 +48,7 @@ def at_a_catalog(before: ModelsInForce, models: PublishedModels, catalog: Catalo
     """What holds once a partition has crossed a switch of the catalog.
 
     Of each model the version that waited if the catalog can use it, else the one in force if it can, else none. What is
-    of no use now waits: when the catalog before comes back, so does its model.
+    of no use now waits: when the catalog before comes back, so does its model, if no other snapshot came meanwhile.
     """
     versions: dict[str, int] = {}
     waiting: dict[str, int] = {}

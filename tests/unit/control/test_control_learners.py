@@ -15,11 +15,12 @@ from stream.learning import Refusal, check_snapshot
 from stream.learning.clusters import ClusterLearner
 from tests.unit.control.control_shop import PlainMemory, catalog, labels, moments, snapshots
 
+NOW_MS = 1_000_000_000_000
 PACE = Pace(snapshot_samples=2_000, snapshot_every_s=600.0, state_every_s=300.0)
 
 
 def learners(memory: PlainMemory | None = None, clock: ManualClock | None = None, pace: Pace = PACE) -> Learners:
-    return Learners(memory or PlainMemory(catalog()), clock or ManualClock(1_000), pace)
+    return Learners(memory or PlainMemory(catalog()), clock or ManualClock(NOW_MS), pace)
 
 
 def test_a_first_snapshot_comes_after_a_thousand_samples_and_further_ones_as_often_as_set() -> None:
@@ -50,7 +51,7 @@ def test_snapshots_do_not_depend_on_how_records_are_batched() -> None:
 
 
 def test_time_brings_a_snapshot_of_what_has_come_and_none_of_what_has_not() -> None:
-    clock = ManualClock(1_000)
+    clock = ManualClock(NOW_MS)
     at_work = learners(clock=clock)
     at_work.learn(moments("rfm", 400))
     assert at_work.tick() == []
@@ -61,7 +62,7 @@ def test_time_brings_a_snapshot_of_what_has_come_and_none_of_what_has_not() -> N
 
 
 def test_too_few_samples_are_said_once_in_a_while() -> None:
-    clock = ManualClock(1_000)
+    clock = ManualClock(NOW_MS)
     at_work = learners(clock=clock, pace=Pace(snapshot_samples=10, snapshot_every_s=600.0))
     found = [each for turn in range(4) for each in at_work.learn(moments("behaviour", 10, start=10 * turn))]
     assert [each.code for each in found if isinstance(each, ModelReport)] == ["waiting"]
@@ -71,7 +72,7 @@ def test_too_few_samples_are_said_once_in_a_while() -> None:
 
 
 def test_a_bad_sample_is_counted_with_its_reason_and_passed_over() -> None:
-    clock = ManualClock(1_000)
+    clock = ManualClock(NOW_MS)
     at_work = learners(clock=clock)
     good = moments("rfm", 3)
     other = moments("nothing", 2)
@@ -202,7 +203,7 @@ def test_reports_are_read_as_they_were_written() -> None:
 
 
 def test_states_are_saved_now_and_then() -> None:
-    clock = ManualClock(1_000)
+    clock = ManualClock(NOW_MS)
     at_work = learners(clock=clock)
     at_work.learn(moments("rfm", 100))
     clock.advance_ms(299_000)
@@ -215,10 +216,22 @@ def test_states_are_saved_now_and_then() -> None:
 
 def test_a_snapshot_waits_until_the_last_switch_is_done_and_nothing_is_forgotten_meanwhile() -> None:
     may_switch = False
-    at_work = Learners(PlainMemory(catalog()), ManualClock(1_000), PACE, lambda: may_switch)
+    at_work = Learners(PlainMemory(catalog()), ManualClock(NOW_MS), PACE, lambda: may_switch)
     assert snapshots(at_work.learn(moments("behaviour", 1_500))) == []
     assert snapshots(at_work.tick()) == []
     may_switch = True
     (snapshot,) = snapshots(at_work.tick())
     assert (snapshot["version"], snapshot["samples"]) == (1, 1_500)
     assert snapshots(at_work.tick()) == []
+
+
+def test_a_sample_of_a_time_to_come_is_passed_over_and_counted() -> None:
+    clock = ManualClock(NOW_MS)
+    at_work = learners(clock=clock)
+    (far,) = moments("rfm", 1)
+    record = json.loads(far) | {"at": NOW_MS + 2 * 3_600_000}
+    assert at_work.learn([json.dumps(record).encode()]) == []
+    clock.advance_ms(10_000)
+    (report,) = at_work.tick()
+    assert isinstance(report, SamplesReport)
+    assert (report.model, report.passed_over) == ("rfm", {"too_far_ahead": 1})

@@ -29,6 +29,8 @@ def test_numbers_without_end_are_missing() -> None:
     ("changes", "place"),
     [
         ({"model": 3}, "model"),
+        ({"model": "\ud800"}, "model"),
+        ({"catalog": "c" * 600}, "catalog"),
         ({"user": ""}, "user"),
         ({"at": -1}, "at"),
         ({"at": True}, "at"),

@@ -143,6 +143,11 @@ def test_a_catalog_that_check_refuses_is_named_with_the_problem() -> None:
         broken.catalog(4)
 
 
+def test_a_key_without_a_version_that_can_be_read_is_named() -> None:
+    with pytest.raises(UnreadableCatalogError, match="with the key"):
+        applied(catalog(3)).add(Message(topic="t", key=b"shop@" + b"9" * 5_000, value=b"{}"))
+
+
 def test_of_two_texts_under_one_key_the_first_is_it() -> None:
     there = applied(catalog(3), catalog(3, least=9))
     assert there.record(3).text == catalog(3).text

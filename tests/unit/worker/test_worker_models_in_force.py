@@ -49,7 +49,15 @@ def test_of_two_under_one_key_the_first_counts() -> None:
     assert [each["centre"] for each in models.record("worth", 1)["clusters"]] == [[1.0], [2.0]]
 
 
-@pytest.mark.parametrize("key", [None, b"", b"worth", b"worth@", b"worth@x", b"@1", "worth@²".encode()])
+def repr_start(key: bytes | None) -> str:
+    return repr(key)[:20]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [None, b"", b"worth", b"worth@", b"worth@x", b"@1", "worth@²".encode(), b"worth@" + b"9" * 5_000, b"Worth@1"],
+    ids=repr_start,
+)
 def test_a_record_that_names_no_model_and_version_is_passed_over(key: bytes | None) -> None:
     models = PublishedModels("app.models")
     models.add(record(key, b"{}"))
