@@ -8,6 +8,8 @@ FOR ?= 60s
 ARGS ?=
 PORT ?= 9092
 BIN := .venv/bin
+# The engine is compiled once, before several processes want it at the same moment.
+WARM = $(BIN)/python -c 'from stream.warm import warm_up; warm_up()'
 
 help: ## list the targets
 	@echo 'Tagstream: every user'"'"'s tags and segments, true event by event.'
@@ -20,10 +22,12 @@ demo: .venv/.ready ## a shop's live traffic and what happens to its users, for F
 	@$(BIN)/tagstream demo --for $(FOR) $(ARGS)
 
 test: .venv/.ready ## all tests but those that need Apache Kafka, a file at a time to each of three processes
+	@$(WARM)
 	@$(BIN)/python -m pytest -m 'not kafka' -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kafka: .venv/.ready ## the tests on Apache Kafka itself (needs Java 17 and Maven)
 	@deploy/kafka/fetch
+	@$(WARM)
 	@$(BIN)/python -m pytest -m kafka $(ARGS)
 
 lint: .venv/.ready ## ruff, mypy strict, import directions
