@@ -209,6 +209,10 @@ class Engine:
         self._store(result, rows, step, looked_at=True)
         return result
 
+    def forget(self, users: Sequence[str]) -> None:
+        """Drop these users, who are in the table and whose results are out, to leave room to those that come again."""
+        self._table.drop(np.array([self._table.row_of[user] for user in users], np.int32))
+
     def _pass_time(self, rows: Int32, watermark_ms: int) -> StepResult:
         """Bring over rows that are stale, then apply what is due, row by row."""
         table = self._table

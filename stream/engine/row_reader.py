@@ -6,16 +6,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.tables import CLUSTER, DAY_HOURS, DISTINCT_VALUES, FLAG, MISSING, NUMBER, TEXT, TOP_VALUES, Int64, UInt8
+from rules.tables import (
+    CLUSTER,
+    DAY_HOURS,
+    DISTINCT_VALUES,
+    FLAG,
+    MISSING,
+    NUMBER,
+    TEXT,
+    TOP_VALUES,
+    Int32,
+    Int64,
+    UInt8,
+)
 from stream.engine import fields, slots
-from stream.engine.jit import inner, kernel
+from stream.engine.jit import inner, kernel, plain
 from stream.engine.packed import PackedTables, entry, size, span
 from stream.engine.row_bytes import get, get_varint
 from stream.engine.rows import RING, SET, VALUE
 from stream.engine.state import BUCKETS, NO_TIME, State
 from stream.engine.windows import extreme, is_extreme, nothing_of
 
-__all__ = ["KeyOrder", "key_order", "read_row"]
+__all__ = ["KeyOrder", "key_order", "read_rows"]
 
 HEADER_BYTES = 57
 """Up to and with the models stamp: see `stream.engine.rows`."""
@@ -55,14 +67,48 @@ def find(tables: PackedTables, order: Int64, field: int, key: int, hint: int) ->
 
 
 @kernel
-def read_row(
-    tables: PackedTables, order: KeyOrder, state: State, row: int, data: UInt8, found: Int64, filling: bool
-) -> int:
-    """Read a stored row into a cleared one; returns the number of strings found.
+def read_rows(
+    tables: PackedTables,
+    order: KeyOrder,
+    state: State,
+    rows: Int32,
+    data: UInt8,
+    bounds: Int64,
+    start: int,
+    most: int,
+    found: Int64,
+    filling: bool,
+) -> tuple[int, int]:
+    """Read stored rows, from the one at `start` on, into cleared ones, as long as `found` has room for their strings.
 
-    `found` `(n, 3)` gets of each string the column of `cells` that its number belongs into, its start and its length
-    in `data`. With `filling` only aggregates and facts are taken; what is read afterwards takes their place.
+    Stored row i is `data[bounds[i]:bounds[i + 1]]`, has at most `most` strings, and goes to row `rows[i]` of the state.
+    Returns the first that was not read, and the number of strings found. `found` `(n, 4)` gets of each string the
+    column of `cells` that its number belongs into, its start and its length in its stored row, and that row's i. With
+    `filling` only aggregates and facts are taken; what is read afterwards takes their place.
     """
+    texts = 0
+    for index in range(start, len(rows)):
+        if texts + most > len(found):
+            return index, texts
+        stored = data[bounds[index] : bounds[index + 1]]
+        after = read_row(tables, order, state, plain(rows[index]), stored, found, texts, filling)
+        found[texts:after, 3] = index
+        texts = after
+    return len(rows), texts
+
+
+@inner
+def read_row(
+    tables: PackedTables,
+    order: KeyOrder,
+    state: State,
+    row: int,
+    data: UInt8,
+    found: Int64,
+    texts: int,
+    filling: bool,
+) -> int:
+    """`read_rows` of one row, behind the first `texts` strings; returns how many strings have been found then."""
     moment = get(data, 9, 8)
     if not filling:
         state.flags[row, slots.EXISTS] = 1
@@ -74,7 +120,7 @@ def read_row(
     at = read_tiers(tables, order, state, row, data, at, filling)
     at = read_clusters(tables, order, state, row, data, at, filling)
     at = read_aggregates(tables, order, state, row, data, at, moment)
-    texts, at = read_facts(tables, order, state, row, data, at, found)
+    texts, at = read_facts(tables, order, state, row, data, at, found, texts)
     texts, at = read_tops(tables, order, state, row, data, at, found, texts)
     at = read_hours(tables, order, state, row, data, at)
     at = read_open_samples(tables, state, row, data, at, filling)
@@ -228,11 +274,11 @@ def read_content(data: UInt8, at: int) -> tuple[int, int, int, int]:
 
 @inner
 def read_facts(
-    tables: PackedTables, order: KeyOrder, state: State, row: int, data: UInt8, at: int, found: Int64
+    tables: PackedTables, order: KeyOrder, state: State, row: int, data: UInt8, at: int, found: Int64, texts: int
 ) -> tuple[int, int]:
-    """Read traits and latest values; returns how many strings were found, and the position behind."""
+    """Read traits and latest values; returns how many strings were found in all, and the position behind."""
     bits = state.numbers.view(np.int64)
-    count, at, hint, texts = get(data, at, 2), at + 2, 0, 0
+    count, at, hint = get(data, at, 2), at + 2, 0
     for _ in range(count):
         fact = find(tables, order.facts, fields.FACT_KEY, get(data, at, 8), hint)
         time_ms, (kind, number, length, end) = get(data, at + 8, 8), read_content(data, at + 16)

@@ -10,11 +10,12 @@ from rules.program import Program
 from rules.tables import TEXT, TOP_VALUES, Int32, Int64
 from stream.engine import slots
 from stream.engine.decode import Columns, Decoded
+from stream.engine.joined import join_bytes
 from stream.engine.murmur import hash_users
 from stream.engine.packed import PackedTables, pack
 from stream.engine.restore import restore_rows
-from stream.engine.row_reader import key_order, read_row
-from stream.engine.rows import encode_rows, row_bound, row_catalog_version, row_models_stamp
+from stream.engine.row_reader import key_order, read_rows
+from stream.engine.rows import check_format, encode_rows, row_bound, row_catalog_version, row_models_stamp
 from stream.engine.state import Scratch, State, blank_row, new_scratch, new_state
 from stream.engine.strings import Strings, Texts
 
@@ -25,6 +26,9 @@ LEAST_ROWS = 16_384
 
 _FREED_SHARE = 16
 """A full table drops a sixteenth of its rows at once, so that looking for the longest unused is rare."""
+
+_STRINGS_AT_ONCE = 4_096
+"""So many strings of stored rows are looked up in one go."""
 
 _LEAST_STRINGS = 1 << 16
 _LOOKED_THROUGH_A_STRING = 16
@@ -61,7 +65,8 @@ class Table:
         self._free: list[int] = []
         self._used: Int64 = np.zeros(self.capacity, np.int64)
         self._turn = 0
-        self._found: Int64 = np.zeros((max(1, len(tables.fact_kind) + tables.top_count * TOP_VALUES), 3), np.int64)
+        self._row_strings = len(tables.fact_kind) + tables.top_count * TOP_VALUES
+        self._found: Int64 = np.zeros((max(_STRINGS_AT_ONCE, self._row_strings), 4), np.int64)
         self._bound = row_bound(tables)
         self._buffer = np.zeros(max(1 << 20, self._bound), np.uint8)
 
@@ -119,30 +124,41 @@ class Table:
         self.state.flags[places] = self._blank.flags
         self.state.numbers[places] = self._blank.numbers
         self.state.cells[places, slots.PHASE] = hash_users([user for user, _, _ in fresh])
-        read: list[int] = []
-        for row, (_, stored, filling) in zip(taken, fresh, strict=True):
-            if stored is not None:
-                stale = self._stale(stored)
-                if filling is not None:
-                    row_catalog_version(filling)
-                    self._read(row, filling, filling=True)
-                self._read(row, stored, filling=False)
-                self.state.flags[row, slots.STALE] = stale
-                read.append(row)
+        read = [
+            (row, stored, filling) for row, (_, stored, filling) in zip(taken, fresh, strict=True) if stored is not None
+        ]
         if read:
-            restore_rows(self.tables, self.state, self.scratch, self.texts, np.array(read, np.int32))
+            self._read(*zip(*read, strict=True))
+
+    def _read(self, rows: Sequence[int], stored: Sequence[bytes], filled: Sequence[bytes | None]) -> None:
+        """Take over stored rows, and what they do not have from the filled ones. RowFormatError."""
+        places: Int32 = np.array(rows, np.int32)
+        stale = [self._stale(row) for row in stored]
+        filling = [(place, row) for place, row in zip(rows, filled, strict=True) if row is not None]
+        if filling:
+            for _, row in filling:
+                check_format(row)
+            self._read_into(np.array([place for place, _ in filling], np.int32), [row for _, row in filling], True)
+        self._read_into(places, stored, False)
+        self.state.flags[places, slots.STALE] = stale
+        restore_rows(self.tables, self.state, self.scratch, self.texts, places)
+
+    def _read_into(self, places: Int32, stored: Sequence[bytes], filling: bool) -> None:
+        joined, cells, number = join_bytes(stored), self.state.cells, self.strings.number
+        at = 0
+        while at < len(places):
+            at, count = read_rows(
+                *(self.tables, self._order, self.state, places, joined.data, joined.bounds),
+                *(at, self._row_strings, self._found, filling),
+            )
+            for column, start, length, index in self._found[:count].tolist():
+                cells[places[index], column] = number(stored[index][start : start + length].decode())
 
     def _stale(self, stored: bytes) -> int:
         """Whether, and how, a stored row was evaluated under others than these. RowFormatError."""
         if row_catalog_version(stored) != self._catalog_version:
             return slots.STALE_CATALOG
         return slots.STALE_MODELS if row_models_stamp(stored) != self._models_stamp else 0
-
-    def _read(self, row: int, stored: bytes, *, filling: bool) -> None:
-        data = np.frombuffer(stored, np.uint8)
-        count = read_row(self.tables, self._order, self.state, row, data, self._found, filling)
-        for column, start, length in self._found[:count].tolist():
-            self.state.cells[row, column] = self.strings.number(stored[start : start + length].decode())
 
     def _make_room(self, wanted: int) -> None:
         short = wanted - len(self._free) - (self.capacity - len(self.users))

@@ -339,6 +339,8 @@ class Changeover:
             cold = running.engine.cold(users)
             running.load(cold, [stored[user] for user in cold])
             result = running.engine.bring_over(users, position.step + 1)
+            # Whom only the walk wanted must not displace those who have events; the next piece takes the same memory.
+            running.engine.forget(cold)
         passed = range(walk.bucket, next_bucket) if walk.filled else ()
         if next_bucket < BUCKETS:
             moved: dict[str, object] = {"walk": Walk(next_bucket, walk.filled)}
