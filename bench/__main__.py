@@ -33,7 +33,6 @@ _WORKER_MS_AN_EVENT = 1_440
 _MS_A_DAY = 86_400_000
 _WARM_UP_S = 3.0
 _APPLY_BEFORE_S = 15.0
-_APPLY_LIVE_S = 60.0
 _APPLY_RATE = 500
 
 
@@ -106,7 +105,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 users=options.users,
                 rate=_APPLY_RATE,
                 before_s=_APPLY_BEFORE_S,
-                live_s=_APPLY_LIVE_S,
             )
     if options.json:
         figures: dict[str, Any] = {

@@ -2,8 +2,11 @@
 
 Everybody is known to the worker before, by one event, some by two. The new version has two segments more: one over
 what was counted already, one over something new, which is read again from the log. Half of all users enter one of them.
-Live events are sent at an even pace before, meanwhile and after; each is matched with its changes as in (c), by a
-reader that looks at headers first, so that it keeps up with whatever the walk brings out.
+Live events are sent at an even pace before and meanwhile; each is matched with its changes as in (c), by a reader that
+looks at headers first, so that it keeps up with whatever the walk brings out.
+
+The embedded broker gets slower with every batch that lies in its logs, whatever is done meanwhile. So all of it happens
+a second time, on a stack of its own, but for the applying; the same seconds of that say what the walk costs.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from bench.latency import Place, send_live
 from bench.local import PARTITIONS, WORKER, child, local_stack, make_topics, wait_until
-from rules.catalog import load_catalog, parse_catalog
+from rules.catalog import Catalog, load_catalog, parse_catalog
 from stream.clock import SystemClock
 from stream.embedded import Stack
 from stream.engine.murmur import hash_users
@@ -31,12 +33,16 @@ from stream.settings import Settings
 from stream.worker.apply_run import ApplyRun
 from stream.worker.applying import check_applicable, with_version
 from stream.worker.overview import look_over, open_store
+from stream.worker.redis_store import RedisStore
 from tagstream.contracts.changes import CAUSE_HEADER
 
 __all__ = ["ApplyFigures", "measure_apply"]
 
-_TIMEOUT_S = 600.0
-_AFTER_S = 5.0
+Percentiles = tuple[float, float, float]
+"""p50, p90 and p99, in ms."""
+
+_TIMEOUT_S = 300.0
+_AFTER_S = 3.0
 _SEGMENTS = """
   bench_buyers: {when: 'count("Order Completed") >= 1'}
   bench_dear: {when: 'count("Product Viewed", where=property("price") >= 100) >= 1'}
@@ -52,6 +58,7 @@ class ApplyFigures:
     prepared_s: from publishing the text to the switch, the reading of the log again among it.  changes_s: from the
     switch to the last of its changes, at a reader.  done_s: from the switch to the end of `apply`.
     before_ms, preparing_ms, during_ms: p50, p90, p99 of live events before, while workers got ready, in the walk.
+    undisturbed_ms: the same of as many seconds as the walk took, at the same age of the log, without any walk.
     """
 
     users: int
@@ -60,9 +67,39 @@ class ApplyFigures:
     prepared_s: float
     changes_s: float
     done_s: float
-    before_ms: tuple[float, float, float]
-    preparing_ms: tuple[float, float, float]
-    during_ms: tuple[float, float, float]
+    before_ms: Percentiles
+    preparing_ms: Percentiles
+    during_ms: Percentiles
+    undisturbed_ms: Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """Moments (s) since live events began, and what was seen of the switch's changes."""
+
+    began_s: float
+    switched_s: float
+    done_s: float
+    last_s: float
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """waits: of each change, when its event was sent (s, since live events began), and how long it took (ms)."""
+
+    events: int
+    seconds: float
+    waits: list[tuple[float, float]]
+    applied: _Applied | None
+
+    def between(self, start_s: float, end_s: float) -> Percentiles:
+        """p50, p90, p99 of the changes of events that were sent in this time."""
+        waits_ms = [wait_ms for sent_s, wait_ms in self.waits if start_s <= sent_s < end_s]
+        if not waits_ms:
+            return (float("nan"),) * 3
+        p50, p90, p99 = np.percentile(waits_ms, [50, 90, 99]).tolist()
+        return p50, p90, p99
 
 
 class _Record(msgspec.Struct):
@@ -111,14 +148,36 @@ class _Reader(threading.Thread):
         self.join()
 
 
-def measure_apply(catalog: str, folder: Path, *, users: int, rate: int, before_s: float, live_s: float) -> ApplyFigures:
-    """Measure. Live events go on for `live_s` in all; the catalog is applied after `before_s` of them."""
+def measure_apply(catalog: str, folder: Path, *, users: int, rate: int, before_s: float) -> ApplyFigures:
+    """Measure. The catalog is applied after `before_s` of live events."""
     first = load_catalog(catalog)
-    (folder / "first.yaml").write_text(first.text, encoding="utf-8")
     text = with_version(
         re.sub(r"(?m)^segments:[ \t]*$", lambda found: found[0] + _SEGMENTS, first.text), first.version + 1
     )
-    second = parse_catalog(text)
+    run = _run(first, folder / "applied", users, rate, before_s, parse_catalog(text))
+    if run.applied is None:
+        raise RuntimeError("nothing was applied")
+    applied = run.applied
+    control = _run(first, folder / "undisturbed", users, rate, max(applied.done_s, applied.last_s), None)
+    walk_s = applied.switched_s, max(applied.done_s, applied.last_s)
+    return ApplyFigures(
+        users=users,
+        rate=run.events / run.seconds,
+        changes=applied.changes,
+        prepared_s=applied.switched_s - applied.began_s,
+        changes_s=applied.last_s - applied.switched_s,
+        done_s=applied.done_s - applied.switched_s,
+        before_ms=run.between(0.0, applied.began_s),
+        preparing_ms=run.between(applied.began_s, applied.switched_s),
+        during_ms=run.between(*walk_s),
+        undisturbed_ms=control.between(*walk_s),
+    )
+
+
+def _run(first: Catalog, folder: Path, users: int, rate: int, before_s: float, second: Catalog | None) -> _Run:
+    """Live events for `before_s` and, where there is a second catalog, until it has been applied; on a fresh stack."""
+    folder.mkdir()
+    (folder / "first.yaml").write_text(first.text, encoding="utf-8")
     with local_stack(folder) as (stack, settings):
         ours = make_topics(settings, stack, "apply")
         count = _populate(stack, ours, users)
@@ -136,49 +195,54 @@ def measure_apply(catalog: str, folder: Path, *, users: int, rate: int, before_s
             reader = _Reader(stack, ours.segment_changes_topic)
             reader.start()
             sent: dict[Place, float] = {}
-            live = threading.Thread(target=send_live, args=(stack, ours, rate, live_s, sent), name="live")
+            enough = threading.Event()
+            arguments = (stack, ours, rate, _TIMEOUT_S, sent)
+            live = threading.Thread(target=send_live, args=arguments, kwargs={"enough": enough}, name="live")
             try:
                 wait_until(lambda: _is_quiet(reader), process, "the past's changes", _TIMEOUT_S, 0.5)
                 live.start()
+                wait_until(lambda: bool(sent), process, "the first live event", _TIMEOUT_S)
+                live_s = time.perf_counter()
                 time.sleep(before_s)
-                began_s = time.perf_counter()
-                switched_s: list[float] = []
-
-                def progress(stage: str, _: str) -> None:
-                    if stage.startswith("Looking") and not switched_s:
-                        switched_s.append(time.perf_counter())
-
-                run = ApplyRun(ours, stack.addresses, SystemClock())
-                outcome = check_applicable(second, *run.look(store))
-                report = run.perform(store, second, outcome, wait=True, timeout_s=_TIMEOUT_S, progress=progress)
-                done_s = time.perf_counter()
+                applied = None if second is None else _apply(second, ours, stack, store, reader, live_s)
+            finally:
+                enough.set()
                 live.join()
                 time.sleep(_AFTER_S)
-            finally:
                 reader.stop()
+    waits = [(sent[place] - live_s, (seen_s - sent[place]) * 1000) for place, seen_s in reader.seen if place in sent]
+    return _Run(len(sent), max(sent.values()) - min(sent.values()), waits, applied)
+
+
+def _apply(
+    second: Catalog, settings: Settings, stack: Stack, store: RedisStore, reader: _Reader, live_s: float
+) -> _Applied:
+    """Apply a catalog as the command does."""
+    began_s = time.perf_counter()
+    switched_s: list[float] = []
+
+    def progress(stage: str, _: str) -> None:
+        if stage.startswith("Looking") and not switched_s:
+            switched_s.append(time.perf_counter())
+
+    run = ApplyRun(settings, stack.addresses, SystemClock())
+    outcome = check_applicable(second, *run.look(store))
+    report = run.perform(store, second, outcome, wait=True, timeout_s=_TIMEOUT_S, progress=progress)
+    done_s = time.perf_counter()
     if not report.is_done:
         raise RuntimeError(f"the catalog was not applied: {report.problem}")
+    while not _is_quiet_of_changes(reader):
+        pass
     (switch_s,) = switched_s
     last_s = max(reader.catalog, default=switch_s)
-    waits = [(sent[place], (seen_s - sent[place]) * 1000) for place, seen_s in reader.seen if place in sent]
-    return ApplyFigures(
-        users=users,
-        rate=len(sent) / live_s,
-        changes=len(reader.catalog),
-        prepared_s=switch_s - began_s,
-        changes_s=last_s - switch_s,
-        done_s=done_s - switch_s,
-        before_ms=_percentiles([wait for at_s, wait in waits if at_s < began_s]),
-        preparing_ms=_percentiles([wait for at_s, wait in waits if began_s <= at_s < switch_s]),
-        during_ms=_percentiles([wait for at_s, wait in waits if switch_s <= at_s < max(done_s, last_s)]),
-    )
+    return _Applied(began_s - live_s, switch_s - live_s, done_s - live_s, last_s - live_s, len(reader.catalog))
 
 
-def _percentiles(waits_ms: Sequence[float]) -> tuple[float, float, float]:
-    if not waits_ms:
-        return (float("nan"),) * 3
-    p50, p90, p99 = np.percentile(waits_ms, [50, 90, 99]).tolist()
-    return p50, p90, p99
+def _is_quiet_of_changes(reader: _Reader) -> bool:
+    """Waits a second; whether none of the switch's changes came meanwhile."""
+    before = len(reader.catalog)
+    time.sleep(1.0)
+    return before == len(reader.catalog)
 
 
 def _is_quiet(reader: _Reader) -> bool:

@@ -98,9 +98,18 @@ def measure_latency(catalog: str, folder: Path, *, rate: int, seconds: float, wa
 
 
 def send_live(
-    stack: Stack, settings: Settings, rate: int, seconds: float, sent: dict[Place, float], linger_ms: int = 10
+    stack: Stack,
+    settings: Settings,
+    rate: int,
+    seconds: float,
+    sent: dict[Place, float],
+    linger_ms: int = 10,
+    enough: threading.Event | None = None,
 ) -> float:
-    """Send events at an even pace, wait until all are taken. `sent` gets the moment of each. Seconds that it took."""
+    """Send events at an even pace, wait until all are taken. `sent` gets the moment of each. Seconds that it took.
+
+    enough: ends it earlier.
+    """
     producer: Any = Producer({"bootstrap.servers": stack.kafka, "linger.ms": linger_ms, "socket.nagle.disable": True})
     count = int(rate * seconds)
     start_ms = SystemClock().now_ms() + int(_LEAD_S * 1000)
@@ -117,6 +126,8 @@ def send_live(
         return delivered
 
     for (user, at_ms, value), partition in zip(events, partitions, strict=True):
+        if enough is not None and enough.is_set():
+            break
         wait_s = begin_s + (at_ms - start_ms) / 1000 - time.perf_counter()
         if wait_s > 0:
             producer.poll(0)
