@@ -25,8 +25,8 @@ MAX_BITS = 4_096
 
 LARGEST_SHOWN = 10**15
 
-WORK_OF_ALL = 30_000
-"""Products of two terms (some 5 µs) that all features of a catalog may take together. Then nothing more is found."""
+WORK_OF_ALL = 10_000
+"""Products of two terms (some 10 µs) that all features of a catalog may take together. Then nothing more is found."""
 
 Monomial = tuple[tuple[Node, int], ...]
 """What is multiplied, each with its power, in the order in which it was met first."""
