@@ -130,16 +130,14 @@ def assert_right(expected: Expected, settings: Settings, addresses: Addresses, i
     causes = Counter(
         (change.get("model") or change.get("segment") or change["tier"], change["cause"]) for change in changes
     )
-    for model_change in (("worth", "model"), ("worth", "event"), ("good", "model"), ("likely", "event")):
-        assert causes[model_change] > 20, causes
-    for rarer in (
+    for frequent in (("worth", "model"), ("worth", "event"), ("good", "model")):
+        assert causes[frequent] > 20, causes
+    for rare in (
         ("worth", "catalog"),
-        ("asleep", "time"),
-        ("asleep", "model"),
-        ("likely", "model"),
-        ("standing", "model"),
+        ("likely", "event"),
+        *((name, "model") for name in ("asleep", "likely", "standing")),
     ):
-        assert causes[rarer] > 0, causes
+        assert causes[rare] > 0, causes
     sizes: Counter[str] = Counter()
     members: dict[str, set[str]] = {"good": set(), "asleep": set()}
     with closing(open_store(settings, addresses, settings.partitions)) as store:
