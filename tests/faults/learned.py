@@ -40,9 +40,9 @@ def catalogs() -> dict[int, Catalog]:
 
 
 def worth(catalog: Catalog, version: int, *centres: tuple[int, float, float]) -> dict[str, Any]:
-    """A snapshot of `worth`: by cluster its number and where it lies."""
+    """A snapshot of `worth`: by cluster its number and where it lies; what was spent in hundreds."""
     clusters = [{"id": number, "centre": [first, second]} for number, first, second in centres]
-    features = unscaled(catalog, "worth")
+    features = [{**each, "scale": 100.0 if each["name"] == "bought" else 1.0} for each in unscaled(catalog, "worth")]
     return {**snapshot_head(catalog, "worth", version), "margin": 0.1, "features": features, "clusters": clusters}
 
 
@@ -56,7 +56,7 @@ def rank(catalog: Catalog, version: int, often: list[float], silence_ms: list[fl
 
 
 def leaving(catalog: Catalog, version: int, intercept: float) -> dict[str, Any]:
-    """A snapshot of `leaving`: the more orders and looks, the less likely."""
+    """A snapshot of `leaving`: the more looks of late, the less likely."""
     features = unscaled(catalog, "leaving")
-    logistic = {"weights": [-0.5, -0.25], "intercept": intercept}
+    logistic = {"weights": [0.0, -1.0], "intercept": intercept}
     return {**snapshot_head(catalog, "leaving", version), "features": features, "logistic": logistic}

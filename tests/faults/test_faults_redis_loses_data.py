@@ -147,10 +147,10 @@ def learn_on(
 def test_i9_switches_of_models_are_gone_through_again_with_the_log(addresses: Addresses, settings: Settings) -> None:
     market, given = Shop(settings, addresses), catalogs()[1]
     snapshots = [
-        worth(given, 1, (1, 0, 0), (2, 60, 0)),
+        worth(given, 1, (1, 0, 0), (2, 0.6, 0)),
         rank(given, 1, [1, 2], [500, 1_500]),
-        worth(given, 2, (2, 10, 0), (3, 30, 0), (4, 90, 0)),
-        leaving(given, 1, 0.75),
+        worth(given, 2, (2, 0.1, 0), (3, 0.3, 0), (4, 0.9, 0)),
+        leaving(given, 1, 0.5),
     ]
 
     def published_right() -> Expected:

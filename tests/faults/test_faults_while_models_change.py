@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
@@ -32,17 +33,22 @@ SETTLED_S = 60.0
 
 Snapshot = Mapping[str, Any]
 
+pytestmark = pytest.mark.timeout(240)
+
 
 def snapshots() -> list[Snapshot]:
-    """In the order in which they are published; the last fits the second catalog alone."""
+    """In the order in which they are published; the last fits the second catalog alone.
+
+    In the first looks of late decide, so users move at events however long the test takes.
+    """
     first, second = catalogs().values()
     return [
-        worth(first, 1, (1, 0, 0), (2, 60, 1)),
+        worth(first, 1, (1, 0.5, 0), (2, 0.5, 2)),
         rank(first, 1, [1, 3], [1_000, 2_500]),
-        leaving(first, 1, 1.0),
-        worth(first, 2, (1, 10, 0), (3, 30, 0), (4, 90, 1)),
+        leaving(first, 1, 0.5),
+        worth(first, 2, (1, 0.5, 0), (3, 0.5, 1), (4, 0.5, 3)),
         rank(first, 2, [2, 2], [500, 2_000]),
-        worth(second, 3, (2, 40, 2), (5, 0, 0)),
+        worth(second, 3, (2, 0.4, 2), (5, 0, 0)),
     ]
 
 
@@ -64,7 +70,7 @@ class Field:
         settings, addresses, fleet = self._settings, self._addresses, self.fleet
         ensure_topics(settings, addresses)
         topic, partitions = settings.events_topic, settings.partitions
-        traffic = Traffic(addresses.kafka, topic, partitions, seed=SEED, rate=200, users=300)
+        traffic = Traffic(addresses.kafka, topic, partitions, seed=SEED, rate=100, users=150)
         with fleet:
             fleet.start(0)
             traffic.start()
@@ -72,12 +78,12 @@ class Field:
                 try:
                     wait_for(lambda: len(overview(settings, addresses).positions) == partitions)
                     fleet.start(1)
-                    self._clock.sleep_s(2.0)
+                    self._clock.sleep_s(1.0)
                     self._play()
                 finally:
                     traffic.stop()
                 wait_until_drained(settings, addresses, within_s=40, due_within_ms=LAST_FLIP_MS)
-                assert fleet.stop() == [0, 0]
+                assert fleet.stop() == [0, -signal.SIGKILL]
             except BaseException as error:
                 error.add_note(f"{overview(settings, addresses).positions}\n{fleet.logs()}")
                 raise
@@ -85,13 +91,14 @@ class Field:
     def _play(self) -> None:
         self._switch(2)  # two at once: the second waits in the log until the walk of the first is done
         self._kill_in_a_walk(0)
+        self.fleet.start(0)
         self._settled({"worth": 1, "rank": 1})
         self.fleet.freeze(1)
         self._switch(1)
         self._clock.sleep_s(self._frozen_s)
         self.fleet.thaw(1)
         self._switch(2)
-        self._kill_in_a_walk(1)
+        self._kill_in_a_walk(1)  # for good: the other worker does the rest
         self._settled({"worth": 2, "rank": 2, "leaving": 1})
         report = apply(self._settings, self._addresses, catalogs()[2])
         assert (report.is_done, report.problem) == (True, None)
@@ -112,7 +119,7 @@ class Field:
         wait_for(has_come, SETTLED_S)
 
     def _kill_in_a_walk(self, worker: int) -> None:
-        """Kill a worker, and start it again, as soon as any partition is in a walk that has begun."""
+        """Kill a worker as soon as any partition is in a walk that has begun."""
 
         def is_walking() -> bool:
             positions = overview(self._settings, self._addresses).positions
@@ -120,7 +127,6 @@ class Field:
 
         wait_for(is_walking, SETTLED_S)
         self.fleet.kill(worker)
-        self.fleet.start(worker)
 
 
 def assert_right(expected: Expected, settings: Settings, addresses: Addresses, isolation: str) -> None:
