@@ -30,6 +30,7 @@ from rules.schema import CatalogDocument
 from rules.schema_models import ANY_EVENT, ModelDocument
 from rules.shape import read_shape
 from rules.suggest import Suggester
+from rules.unseen import report_unseen
 
 __all__ = [
     "MAX_CATALOG_BYTES",
@@ -191,6 +192,8 @@ def parse_catalog(text: str, file: str = "<catalog>", *, with_lint: bool = True)
 
 def _read(document: Document, root: Mapping, *, with_lint: bool) -> Catalog:
     suggester = Suggester()
+    if with_lint:
+        report_unseen(document, root)
     shape, templates = read_shape(document, root, suggester)
     definitions = define(document, root, templates, suggester)
     known = _known(root, definitions, "UTC" if shape is None else shape.timezone)

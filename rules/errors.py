@@ -112,6 +112,14 @@ class ProblemCode(StrEnum):
     NEVER_ENTERED = "never_entered", "`exit` holds whenever `when` does, so nobody can ever enter."
     NEVER_LEAVES = "never_leaves", "`exit` can never hold, so whoever has entered never leaves."
     LEVEL_COVERED = "level_covered", "The levels above hold whenever this one does, so nobody is ever on it."
+    CLUSTER_NUMBER = (
+        "cluster_number",
+        "A cluster's number is a name: it takes `==`, `!=`, `in`, `not in`, nothing else.",
+    )
+    CONSTANT_FEATURE = (
+        "constant_feature",
+        "The feature is the same, or missing, for everybody: nothing is learned by it.",
+    )
 
     # Warnings
     SAME_MEANING = "same_meaning", "Two segments have the same members, whatever users do."

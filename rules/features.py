@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rules.document import Mapping, Scalar
 from rules.errors import Flaw, ProblemCode, clip
 from rules.keys import REPEATED
@@ -73,25 +75,31 @@ def _flaw(written: Node, resolved: Node, kind: Kind, scope: Scope) -> Flaw | Non
         if kind is Kind.STRING:
             message += "; models do not read texts"
         return Flaw(ProblemCode.WRONG_TYPE, message, written.span, KIND_NAMES[kind], _EXPECTED)
-    stranger = _stranger(written, scope)
+    stranger = _stranger(written, scope, set())
     if stranger is not None:
         what, span, through = stranger
         message = f"a feature reads events and traits only, and {through}this reads {what}"
         return Flaw(ProblemCode.WRONG_SORT, message, span, what, _EXPECTED)
-    if not _reads(resolved, (Aggregate, Trait)):
+    if not any(isinstance(part, Aggregate | Trait) for part in _parts(resolved)):
         message = "this reads nothing of the user, so it tells no two users apart"
         return Flaw(ProblemCode.BAD_VALUE, message, written.span, "a constant", _EXPECTED)
     return None
 
 
-def _stranger(written: Node, scope: Scope) -> tuple[str, Span, str] | None:
-    """What a feature may not read: what it is, where it stands, and the tag that it is read through."""
+def _stranger(written: Node, scope: Scope, seen: set[int]) -> tuple[str, Span, str] | None:
+    """What a feature may not read: what it is, where it stands, and the tag that it is read through.
+
+    `seen` are nodes by their identity: a tag that is used again and again is looked into once.
+    """
     waiting = [written]
     while waiting:
         node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, TagName):
             meant = scope.tags.get(node.name, BROKEN).node
-            inner = None if meant is None else _stranger(meant, scope)
+            inner = None if meant is None else _stranger(meant, scope, seen)
             if inner is not None:
                 return inner[0], node.span, f"through the tag {clip(node.name)} "
         match node:
@@ -112,14 +120,18 @@ def _stranger(written: Node, scope: Scope) -> tuple[str, Span, str] | None:
 
 def goes_by_local_time(node: Node) -> bool:
     """Whether the value depends on the catalog's time zone: on local days, or on hours of the day."""
-    return _reads(node, (Days,)) or any(each.function == "top_hour" for each in _aggregates(node))
+    return any(
+        isinstance(each, Days) or (isinstance(each, Aggregate) and each.function == "top_hour") for each in _parts(node)
+    )
 
 
-def _reads(node: Node, sorts: tuple[type[Node], ...]) -> bool:
-    return isinstance(node, sorts) or any(_reads(child, sorts) for child in children(node))
-
-
-def _aggregates(node: Node) -> list[Aggregate]:
-    if isinstance(node, Aggregate):
-        return [node]
-    return [each for child in children(node) for each in _aggregates(child)]
+def _parts(root: Node) -> Iterator[Node]:
+    """The node and all below it, each once: a tag that is used again and again is the very same tree."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            waiting += children(node)

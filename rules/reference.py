@@ -21,7 +21,7 @@ from rules.looks import looks_ms, sum_peak_units
 from rules.models import CLUSTERS, Model, fits
 from rules.nodes import Aggregate, Node, Property, Trait
 from rules.reference_messages import Outcome, ReferenceProfile, cloud_event
-from rules.reference_models import ModelsInForce, ReferenceSample, next_model_moment_ms
+from rules.reference_models import ModelsInForce, ReferenceSample, next_model_moment_ms, sort_snapshots
 from rules.reference_user import Occasion, User
 
 __all__ = ["Outcome", "Reference", "ReferenceProfile"]
@@ -138,15 +138,15 @@ class Reference:
         """A switch record: what is due at or before W happens under the old catalog, then all is looked at by the new.
 
         A catalog that is not newer is passed over. New aggregates are what they would be had they been there all along.
-        Of each model there is in force from then on the snapshot that waits, if it fits, else the last if that does.
+        Of each model there is in force from then on the snapshot that waits, if it fits, else the last if that does;
+        what does not fit waits.
         """
         changes = self.advance(watermark_ms)
         if catalog.version <= self.catalog.version:
             return changes
         previous = self.catalog
-        come = {name: snapshot for name, snapshot in self._waiting.items() if fits(snapshot, catalog)}
-        self._waiting = {name: snapshot for name, snapshot in self._waiting.items() if name not in come}
-        self._take(catalog, {**self.models.snapshots, **come})
+        in_force, self._waiting = sort_snapshots(self.models.snapshots, self._waiting, catalog)
+        self._take(catalog, in_force)
         for user in self._bring_over(watermark_ms):
             occasion = Occasion(user.newest_ms, "catalog")
             changes += self._evaluate(user, occasion)
@@ -163,7 +163,8 @@ class Reference:
         if version <= self.models.versions.get(name, 0):
             return changes
         if not fits(snapshot, self.catalog):
-            self._waiting[name] = snapshot
+            if version > self._waiting.get(name, {"version": 0})["version"]:
+                self._waiting[name] = snapshot
             return changes
         if name in self._waiting and self._waiting[name]["version"] < version:
             del self._waiting[name]

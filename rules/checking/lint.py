@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rules.checking.cluster_numbers import cluster_number_flaw
+from rules.checking.constants import Constants
 from rules.checking.constraints import Constraint
 from rules.checking.oddities import odd_flaws, overlap
 from rules.checking.satisfy import Reasoner
 from rules.checking.verdicts import Known, always_flaw, never_flaw
 from rules.document import Document, Mapping, Scalar, Value
 from rules.errors import Flaw, ProblemCode, Severity, clip
+from rules.models import QUANTILES
 from rules.nodes import (
     Aggregate,
     Among,
@@ -42,6 +45,7 @@ from rules.nodes import (
 )
 from rules.shape_models import features_of
 from rules.text import expression_text, tag_texts
+from rules.unseen import report_unseen_escapes
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog, Segment, Tier
@@ -51,6 +55,8 @@ __all__ = ["LINT_CODES", "lint"]
 LINT_CODES = frozenset(
     {
         ProblemCode.ALWAYS_HOLDS,
+        ProblemCode.CLUSTER_NUMBER,
+        ProblemCode.CONSTANT_FEATURE,
         ProblemCode.LEVEL_COVERED,
         ProblemCode.NEVER_ENTERED,
         ProblemCode.NEVER_HOLDS,
@@ -94,8 +100,14 @@ class _Lint:
         self._events: dict[str, list[tuple[Scalar, Span]]] = {}
 
     def run(self) -> None:
-        for expression in (*self._tag_expressions(), *self._features()):
-            self._inspect(expression, expression.node)
+        for expression in self._expressions():
+            report_unseen_escapes(self._document, expression.scalar)
+            self._cluster_numbers(expression)
+        constants = Constants(self._names)
+        for tag in self._tag_expressions():
+            self._inspect(tag, tag.node)
+        for feature in self._features():
+            self._feature(feature, constants)
         meanings: dict[str, tuple[Constraint, Constraint | None]] = {}
         for segment in self._catalog.segments.values():
             conditions = {key: self._written("segments", segment.name, key) for key in ("when", "exit")}
@@ -108,7 +120,30 @@ class _Lint:
         for scalar, flaw in odd_flaws(self._catalog, self._root, self._events, meanings):
             self._report(scalar, flaw)
 
-    # Segments and tiers
+    def _cluster_numbers(self, written: _Written) -> None:
+        """Report what is done with numbers of clusters; tags are not entered. Nothing more is said of these parts."""
+        waiting = [written.node]
+        while waiting:
+            node = waiting.pop()
+            if id(node) in self._looked_at or (id(node) in self._tags and node is not written.node):
+                continue
+            flaw = cluster_number_flaw(node, self._names)
+            if flaw is None:
+                waiting += children(node)
+            else:
+                self._report(written, flaw)
+                self._looked_at.add(id(node))
+                self._flawed.add(id(node))
+
+    # Models, segments and tiers
+
+    def _feature(self, feature: _Written, constants: Constants) -> None:
+        is_tag = id(feature.node) in self._tags
+        flaw = constants.flaw(feature.node, Span(0, 0) if is_tag else feature.node.span, feature.owner)
+        if flaw is not None:
+            self._report(feature, flaw)
+        if not is_tag:  # what is wrong inside a tag is told there
+            self._inspect(feature, feature.node)
 
     def _segment(self, segment: Segment, when: _Written, exits: _Written | None) -> bool:
         """Check a segment; whether nothing was found."""
@@ -259,6 +294,17 @@ class _Lint:
 
     # Places
 
+    def _expressions(self) -> Iterator[_Written]:
+        """All expressions of the catalog."""
+        yield from self._tag_expressions()
+        yield from self._features()
+        paths = [("segments", name, key) for name in self._catalog.segments for key in ("when", "exit")]
+        levels = [(tier.name, level) for tier in self._catalog.tiers.values() for level in tier.levels]
+        for path in [*paths, *(("tiers", tier, "levels", level, "when") for tier, level in levels)]:
+            written = self._written(*path)
+            if written is not None:
+                yield written
+
     def _tag_expressions(self) -> Iterator[_Written]:
         """The tags' expressions; of a condition that is another tag's name there is nothing more to say."""
         for name, tag in self._catalog.tags.items():
@@ -267,14 +313,14 @@ class _Lint:
                 yield _Written(tag.expression, scalar, f"tag {name}")
 
     def _features(self) -> Iterator[_Written]:
-        """The expressions of the models' features, where no tag stands for them."""
+        """The expressions of the models' features."""
         models = self._root.values.get("models")
         for model in self._catalog.models.values():
             scalars = dict(features_of(models.values.get(model.name))) if isinstance(models, Mapping) else {}
             for feature in model.features:
-                if id(feature.expression) not in self._tags:
-                    owner = f"feature {feature.name} of the model {model.name}"
-                    yield _Written(feature.expression, scalars[feature.name], owner)
+                what = "field" if model.kind == QUANTILES else "feature"
+                owner = f"{what} {clip(feature.name)} of the model {model.name}"
+                yield _Written(feature.expression, scalars[feature.name], owner)
 
     def _written(self, section: str, name: str, *path: str) -> _Written | None:
         scalar = self._scalar(section, name, *path)

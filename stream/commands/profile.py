@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream.commands.options import AsJson, OptionalCatalog, User
-from stream.commands.output import counted, moment, print_json, print_line, print_table, span, value_text
+from stream.commands.output import counted, moment, print_json, print_line, print_table
+from stream.commands.tag_texts import tag_text
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog
@@ -116,8 +117,6 @@ def _report(found: Profile, position: Position, catalog: Catalog, standing: Stan
 
 
 def _print(found: Profile, catalog: Catalog, position: Position, standing: Standing | None) -> None:
-    from rules.nodes import Kind
-
     passed_ms = _passed_ms(position)
     passed = "" if passed_ms is None else f"; time has passed to {moment(passed_ms)}"
     print_line(f"{found.user}: {counted(found.version, 'change')} so far{passed}")
@@ -125,9 +124,7 @@ def _print(found: Profile, catalog: Catalog, position: Position, standing: Stand
     warming = _warming(position, catalog)
     rows = []
     for name, value in found.tags.items():
-        is_duration = catalog.tags[name].kind is Kind.DURATION and isinstance(value, int)
-        text = span(value) if is_duration and isinstance(value, int) else value_text(value)
-        rows.append((name, text, *([_warming_text(warming, name)] if warming else [])))
+        rows.append((name, tag_text(catalog.tags[name], value), *([_warming_text(warming, name)] if warming else [])))
     print_table({"tag": "<", "value": "<"} | ({"warming": "<"} if warming else {}), rows)
     print_line()
     if found.segments:

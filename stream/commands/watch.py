@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.commands.output import colour, moment, note, print_json_line, print_line, span, value_text
+from stream.commands.output import colour, moment, note, print_json_line, print_line, span
 
 if TYPE_CHECKING:
+    from stream.commands.tag_texts import TagTexts
     from stream.embedded import Addresses
     from stream.settings import Settings
     from tagstream import Change
@@ -37,6 +38,7 @@ def watch(
 
     from stream.commands.log_reader import open_log
     from stream.commands.logs import note_lost_kafka
+    from stream.commands.tag_texts import TagTexts
     from stream.embedded import resolve_addresses
     from stream.settings import load_settings
     from tagstream import InvalidMessageError, parse_change
@@ -45,6 +47,7 @@ def watch(
     addresses = resolve_addresses(settings, redis_needed=False)
     note_lost_kafka(addresses.kafka)
     wanted = None if segments is None else {segment.encode() for segment in segments}
+    texts = TagTexts(settings, addresses)
     shown = 0
     with open_log(addresses, settings.segment_changes_topic, client=f"tagstream-watch-{settings.app}") as log:
         records = log.records(from_start=from_start, idle=lambda: _check_stack(settings, addresses))
@@ -60,7 +63,7 @@ def watch(
             if as_json:
                 print_json_line(json.loads(record.value))
             else:
-                print_line(_line(change))
+                print_line(_line(change, texts))
             shown += 1
             if shown == limit:
                 return
@@ -77,7 +80,7 @@ def _check_stack(settings: Settings, addresses: Addresses) -> None:
         )
 
 
-def _line(change: Change) -> str:
+def _line(change: Change, texts: TagTexts) -> str:
     """One change for people: when, who, what, why, and the tags that the condition read."""
     from tagstream import ClusterChanged, LevelChanged, SegmentExited
 
@@ -96,10 +99,9 @@ def _line(change: Change) -> str:
         name = change.segment or ""
         what = "entered" if change.entered else "exited" if change.exited else change.type
     stayed = f" after {span(change.stayed_ms)}" if isinstance(change, SegmentExited) else ""
-    tags = " ".join(f"{tag}={value_text(value)}" for tag, value in change.tags.items())
     when = moment(round(change.time.timestamp() * 1000))
     what = colour(what, _STYLES.get(what, "bold"))
-    rest = colour(f"({change.cause})  {tags}".rstrip(), "dim")
+    rest = colour(f"({change.cause})  {texts.of(change)}".rstrip(), "dim")
     return f"{colour(when, 'dim')}  {change.user}  {what} {name}{stayed}  {rest}"
 
 

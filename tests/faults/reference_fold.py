@@ -1,10 +1,10 @@
-"""What a log with switches of the catalog should have brought out, by the reference: no worker, no engine."""
+"""What a log with switches of catalogs and models should have brought out, by the reference: no worker, no engine."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.faults.log_fold import HOUR_MS, headers_of, messages_of_topic, read_t
 __all__ = ["Expected", "assert_published_is_the_references", "expected_by_reference"]
 
 Change = dict[str, Any]
+Snapshot = Mapping[str, Any]
 
 
 @dataclass
@@ -33,29 +34,42 @@ class Expected:
             self.changes[change["subject"]].append(change)
 
     def sizes(self) -> dict[str, int]:
-        """How many are in each segment and on each level at the end."""
+        """How many are in each segment, on each level and in each cluster at the end."""
         sizes: dict[str, int] = defaultdict(int)
         for profile in self.profiles.values():
             for name in profile.segments:
                 sizes[name] += 1
-            for tier, level in profile.levels.items():
-                sizes[f"{tier}={level}"] += 1
+            for name, part in (*profile.levels.items(), *profile.clusters.items()):
+                sizes[f"{name}={part}"] += 1
         return dict(sizes)
 
 
 def expected_by_reference(
-    catalogs: Mapping[int, Catalog], settings: Settings, addresses: Addresses, isolation: str
+    catalogs: Mapping[int, Catalog],
+    settings: Settings,
+    addresses: Addresses,
+    isolation: str,
+    snapshots: Sequence[Snapshot] = (),
 ) -> Expected:
-    """Go through each partition's log as it is now. catalogs: by version; the smallest is the first."""
+    """Go through each partition's log as it is now. catalogs: by version; the smallest is the first.
+
+    snapshots: all that a record of the log switches to.
+    """
     log = read_topic(addresses.kafka, settings.events_topic, isolation=isolation)
+    learned = {(str(each["model"]), int(each["version"])): each for each in snapshots}
     expected = Expected()
     for partition, messages in log.items():
-        _fold(expected, catalogs, messages, settings, partition)
+        _fold(expected, catalogs, learned, messages, settings, partition)
     return expected
 
 
 def _fold(
-    expected: Expected, catalogs: Mapping[int, Catalog], messages: list[Message], settings: Settings, partition: int
+    expected: Expected,
+    catalogs: Mapping[int, Catalog],
+    learned: Mapping[tuple[str, int], Snapshot],
+    messages: list[Message],
+    settings: Settings,
+    partition: int,
 ) -> None:
     reference = Reference(
         catalogs[min(catalogs)], app=settings.app, partition=partition, partition_count=settings.partitions
@@ -70,8 +84,14 @@ def _fold(
         if mark == b"tick":
             continue
         if mark == b"switch":
-            if headers["tagstream-app"] == settings.app.encode():
-                expected.add(reference.switch(catalogs[int(headers["tagstream-version"])], watermark_ms))
+            version = int(headers["tagstream-version"])
+            if headers["tagstream-app"] != settings.app.encode():
+                continue
+            if headers["tagstream-kind"] == b"model":
+                snapshot = learned[headers["tagstream-model"].decode(), version]
+                expected.add(reference.switch_model(snapshot, watermark_ms))
+            else:
+                expected.add(reference.switch(catalogs[version], watermark_ms))
             continue
         if mark == b"forward":
             origin, offset = headers["tagstream-origin"].decode().split(":")

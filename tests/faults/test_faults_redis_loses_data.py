@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,13 @@ from stream.topics import ensure_topics
 from tests.apache_kafka import ApacheKafka
 from tests.contract.redis_servers import connected, redis_server
 from tests.faults.checks import assert_equal_to_folds, expected_folds, wait_until_drained
+from tests.faults.learned import LAST_FLIP_MS, catalogs, leaving, rank, worth
+from tests.faults.reference_fold import Expected, assert_published_is_the_references, expected_by_reference
+from tests.integration.apply_runs import overview
+from tests.integration.model_runs import publish
 from tests.integration.worker_runs import CATALOG, Run, Shop, shop, wait_for
+
+Snapshot = Mapping[str, Any]
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -116,3 +122,52 @@ def test_a_recomputed_change_that_differs_pauses_the_partition_and_names_the_reb
         wait_for(lambda: set(run.paused().values()) == {"differs_from_published"})
         assert "rebuild" in str(next(iter(run.worker.paused().values())))
     published_right(settings, addresses)
+
+
+def learn_on(
+    settings: Settings, addresses: Addresses, market: Shop, first: int, new: Sequence[Snapshot], **versions: int
+) -> Run:
+    """A day's work, then these snapshots, until users are evaluated with these versions."""
+
+    def has_come() -> bool:
+        found = overview(settings, addresses).positions
+        return len(found) == settings.partitions and all(each.model_versions == versions for each in found)
+
+    with Run(settings, addresses, catalogs()[1]) as run:
+        market.send(busy_day(market, first))
+        run.until("events_total", 12)
+        for snapshot in new:
+            publish(settings, addresses, snapshot)
+        wait_for(lambda: run.error is not None or has_come())
+        assert run.error is None
+        wait_until_drained(settings, addresses, within_s=25, due_within_ms=LAST_FLIP_MS)
+    return run
+
+
+def test_i9_switches_of_models_are_gone_through_again_with_the_log(addresses: Addresses, settings: Settings) -> None:
+    market, given = Shop(settings, addresses), catalogs()[1]
+    snapshots = [
+        worth(given, 1, (1, 0, 0), (2, 0.6, 0)),
+        rank(given, 1, [1, 2], [500, 1_500]),
+        worth(given, 2, (2, 0.1, 0), (3, 0.3, 0), (4, 0.9, 0)),
+        leaving(given, 1, 0.5),
+    ]
+
+    def published_right() -> Expected:
+        expected = expected_by_reference(catalogs(), settings, addresses, "read_committed", snapshots)
+        assert_published_is_the_references(expected, settings, addresses, "read_committed")
+        return expected
+
+    learn_on(settings, addresses, market, 0, snapshots[:1], worth=1)
+    kept = saved(addresses)
+    learn_on(settings, addresses, market, 2, snapshots[1:3], worth=2, rank=1)
+    published_right()
+    put_back(addresses, kept)
+    again = learn_on(settings, addresses, market, 4, snapshots[3:], worth=2, rank=1, leaving=1)
+    assert again.count("redis_lost_tail_total") >= 1
+    published_right()
+    put_back(addresses, {})
+    assert learn_on(settings, addresses, market, 6, [], worth=2, rank=1, leaving=1).count("redis_lost_tail_total") == 2
+    changes = [change["data"] for found in published_right().changes.values() for change in found]
+    assert {change["cause"] for change in changes if change.get("model") == "worth"} == {"model", "event"}
+    assert {change["model_versions"].get("worth") for change in changes} == {None, 1, 2}

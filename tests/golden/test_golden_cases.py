@@ -9,21 +9,23 @@ import pytest
 
 from rules.catalog import parse_catalog
 from rules.reference import Reference
-from tests.golden.golden_cases import CASES, load_case
+from tests.golden.golden_cases import CASES, brief_profile, load_case
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_reference_does_what_was_worked_out_by_hand(name: str) -> None:
     case = load_case(name)
-    reference = Reference(parse_catalog(case.catalog))
+    reference = Reference(parse_catalog(case.catalog), sampled=case.samples is not None)
     changes: list[dict[str, Any]] = []
     rejects: dict[int, str] = {}
     for offset, record in enumerate(case.records):
         if record.value is None:
-            if record.catalog is None:
-                changes += reference.advance(record.watermark_ms)
-            else:
+            if record.catalog is not None:
                 changes += reference.switch(parse_catalog(record.catalog), record.watermark_ms)
+            elif record.snapshot is not None:
+                changes += reference.switch_model(record.snapshot, record.watermark_ms)
+            else:
+                changes += reference.advance(record.watermark_ms)
             assert len(changes) == record.expect
             continue
         outcome = reference.feed(record.value, offset, record.watermark_ms, record.horizon_ms)
@@ -34,12 +36,8 @@ def test_the_reference_does_what_was_worked_out_by_hand(name: str) -> None:
 
     case.check_changes(changes)
     case.check_rejects(rejects)
-    case.check_profiles(
-        [
-            {"user": p.user, "version": p.version, "tags": p.tags, "segments": p.segments, "levels": p.levels}
-            for p in reference.profiles(case.until_ms)
-        ]
-    )
+    case.check_profiles([brief_profile(profile) for profile in reference.profiles(case.until_ms)])
+    case.check_samples(reference.samples)
 
 
 def test_a_case_that_is_not_met_fails() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rules.catalog import parse_catalog
-from tests.golden.golden_cases import CASES, load_case
+from tests.golden.golden_cases import CASES, brief_profile, load_case
 from tests.property.engine_runs import EngineRun
 from tests.property.random_logs import Fed
 
@@ -17,7 +17,7 @@ from tests.property.random_logs import Fed
 @pytest.mark.parametrize("name", CASES)
 def test_the_engine_does_what_was_worked_out_by_hand(name: str, batch_size: int) -> None:
     case = load_case(name)
-    run = EngineRun(parse_catalog(case.catalog))
+    run = EngineRun(parse_catalog(case.catalog), sampled=case.samples is not None)
     changes: list[dict[str, Any]] = []
     batch: list[Fed] = []
     for offset, record in enumerate(case.records):
@@ -28,14 +28,15 @@ def test_the_engine_does_what_was_worked_out_by_hand(name: str, batch_size: int)
             batch = []
         if record.value is None:
             changes += _new_changes(run)
-            if record.catalog is None:
-                run.look(record.watermark_ms)
-                changes += _by_time(_new_changes(run))
-            else:
+            if record.catalog is not None:
                 run.switch(parse_catalog(record.catalog), record.watermark_ms)
-                changes += _by_time(_new_changes(run))
-                run.walk(sorted(run.stale))
-                changes += _new_changes(run)
+            elif record.snapshot is not None:
+                run.switch_model(record.snapshot, record.watermark_ms)
+            else:
+                run.look(record.watermark_ms)
+            changes += _by_time(_new_changes(run))
+            run.walk(sorted(run.stale))
+            changes += _new_changes(run)
             assert len(changes) == record.expect
     if batch:
         run.feed(batch)
@@ -46,12 +47,8 @@ def test_the_engine_does_what_was_worked_out_by_hand(name: str, batch_size: int)
     case.check_changes(changes)
     case.check_rejects(run.rejects)
     users = sorted(run.rows)
-    case.check_profiles(
-        [
-            {"user": p.user, "version": p.version, "tags": p.tags, "segments": p.segments, "levels": p.levels}
-            for p in run.engine.profiles(users, case.until_ms)
-        ]
-    )
+    case.check_profiles([brief_profile(profile) for profile in run.engine.profiles(users, case.until_ms)])
+    case.check_samples(run.samples)
 
 
 def _new_changes(run: EngineRun) -> list[dict[str, Any]]:

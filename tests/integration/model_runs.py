@@ -55,29 +55,29 @@ def catalog(text: str = MODELS, version: int = 1) -> Catalog:
 def worth(given: Catalog, centres: Sequence[float] = (10.0, 100.0), version: int = 1) -> dict[str, Any]:
     """A snapshot of `worth`: a cluster at each sum spent, numbered from 1."""
     clusters = [{"id": number, "centre": [centre]} for number, centre in enumerate(centres, start=1)]
-    features = _unscaled(given, "worth")
-    return {**_head(given, "worth", version), "margin": 0.0, "features": features, "clusters": clusters}
+    features = unscaled(given, "worth")
+    return {**snapshot_head(given, "worth", version), "margin": 0.0, "features": features, "clusters": clusters}
 
 
 def rfm(given: Catalog, boundaries: Sequence[float] = (1.0, 2.0), version: int = 1) -> dict[str, Any]:
     """A snapshot of `rfm`."""
     fields = [{"name": "often", "boundaries": list(boundaries), "lower_is_better": False}]
-    return {**_head(given, "rfm", version), "fields": fields}
+    return {**snapshot_head(given, "rfm", version), "fields": fields}
 
 
 def leaving(given: Catalog, intercept: float, version: int = 1) -> dict[str, Any]:
     """A snapshot of `leaving` that says the same of everybody."""
-    features = _unscaled(given, "leaving")
+    features = unscaled(given, "leaving")
     logistic = {"weights": [0.0], "intercept": intercept}
-    return {**_head(given, "leaving", version), "features": features, "logistic": logistic}
+    return {**snapshot_head(given, "leaving", version), "features": features, "logistic": logistic}
 
 
-def _unscaled(given: Catalog, name: str) -> list[dict[str, Any]]:
+def unscaled(given: Catalog, name: str) -> list[dict[str, Any]]:
     plain = {"transform": "identity", "unit": 1.0, "centre": 0.0, "scale": 1.0, "missing": 0.0}
     return [{"name": feature.name, **plain} for feature in given.models[name].features]
 
 
-def _head(given: Catalog, name: str, version: int) -> dict[str, Any]:
+def snapshot_head(given: Catalog, name: str, version: int) -> dict[str, Any]:
     model = given.models[name]
     return {
         "model": name,

@@ -10,14 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stream.clock import SystemClock
+from stream.commands.tag_texts import TagTexts
 from stream.embedded import Addresses, find_stack
 from stream.settings import load_settings
-from tagstream import Producer
+from tagstream import Producer, parse_change
 from tests.integration.commands_runner import COMMAND, ROOT, clean_environment, run, run_here
 
 CATALOG = """
@@ -178,6 +181,28 @@ def test_watch_shows_a_change_as_it_comes_and_none_that_was_before(
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert " zoe  entered buyers  (event)  spend=5" in out
+
+
+def test_watch_shows_durations_as_people_read_them_and_json_as_they_are(
+    folder: Path, addresses: Addresses, events: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen_at = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC) - timedelta(days=401, hours=5, minutes=30)
+    with Producer(addresses.kafka) as producer:
+        producer.page("old", timestamp=seen_at)
+    told = [
+        run("watch", "--from-start", "--limit", "1", "-s", "quiet", *more, folder=folder) for more in ([], ["--json"])
+    ]
+    line, message = (done.stdout.decode() for done in told)
+
+    assert "  old  entered quiet  (event)  idle=401d 5h\n" in line
+    assert json.loads(message)["data"]["tags"]["idle"] >= (401 * 24 + 5) * 3_600_000
+    # A catalog that its topic does not have any more.
+    unknown = parse_change(message.replace('"catalog_version":4', '"catalog_version":99').encode())
+    texts = TagTexts(load_settings({"TAGSTREAM_RUNTIME_DIR": str(folder / "run")}, folder=folder), addresses)
+    assert [texts.of(unknown), texts.of(unknown)] == [f"idle={unknown.tags['idle']}"] * 2
+    assert capsys.readouterr().err == (
+        "Version 99 of the catalog can't be read, so durations are in milliseconds: its topic does not have it.\n"
+    )
 
 
 def test_ctrl_c_ends_watch_with_130(folder: Path, events: None) -> None:

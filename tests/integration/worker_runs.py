@@ -42,12 +42,12 @@ def shop(version: int = 1) -> Catalog:
     return parse_catalog(CATALOG.replace("version: 1", f"version: {version}"))
 
 
-def wait_for(look: Callable[[], object]) -> None:
+def wait_for(look: Callable[[], object], within_s: float = DEADLINE_S) -> None:
     """Wait until `look` gives something true; fails after a while."""
     clock = SystemClock()
-    deadline_s = clock.monotonic_s() + DEADLINE_S
+    deadline_s = clock.monotonic_s() + within_s
     while not look():
-        assert clock.monotonic_s() < deadline_s, f"waited {DEADLINE_S:.0f} s in vain"
+        assert clock.monotonic_s() < deadline_s, f"waited {within_s:.0f} s in vain"
         clock.sleep_s(0.02)
 
 

@@ -15,6 +15,7 @@ from rules.catalog import Catalog
 from rules.models import fits
 from rules.program import Program, compile_catalog
 from rules.reference import Reference
+from rules.reference_models import sort_snapshots
 from stream.engine import Engine, SampleRow, row_clusters, row_members, row_step
 from stream.engine.result import NEVER_MS, Message, Records, StepResult
 from tests.property.random_catalogs import parsed
@@ -132,10 +133,8 @@ class EngineRun:
         backfill = EngineRun(catalog, self.partition, self.partition_count)
         if self.log:
             backfill.feed(self.log)
-        come = {name: snapshot for name, snapshot in self.waiting.items() if fits(snapshot, catalog)}
-        kept = {name: snapshot for name, snapshot in self.snapshots.items() if fits(snapshot, catalog)}
-        self.waiting = {name: snapshot for name, snapshot in self.waiting.items() if name not in come}
-        self.filled, self.snapshots = backfill.rows, kept | come
+        self.snapshots, self.waiting = sort_snapshots(self.snapshots, self.waiting, catalog)
+        self.filled = backfill.rows
         self._begin_again(catalog, self.catalog, watermark_ms)
 
     def switch_model(self, snapshot: Mapping[str, Any], watermark_ms: int) -> None:
@@ -146,7 +145,8 @@ class EngineRun:
         if version <= self.program.model_versions.get(name, 0):
             return
         if not fits(snapshot, self.catalog):
-            self.waiting[name] = snapshot
+            if version > self.waiting.get(name, {"version": 0})["version"]:
+                self.waiting[name] = snapshot
             return
         if name in self.waiting and self.waiting[name]["version"] < version:
             del self.waiting[name]

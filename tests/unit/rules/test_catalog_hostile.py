@@ -108,6 +108,29 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "a tower of powers": (tags("9**9**9**9**9", 3), "not_in_language"),
     "signs": (tags("x @ " * 1_000, 20), "bad_character"),
     "10 MB of expression": (tags("a" * 900_000, 1), "expression_too_long"),
+    "marks of direction": (f"{HEAD}tags: {{a: 'count(\"{chr(0x202E) * 300_000}\")'}}", "too_many_problems"),
+    "escapes of marks of direction": (tags('count("' + f"{chr(92)}u202e" * 400 + '")', 10), "too_many_problems"),
+    "joiners": (f"{HEAD}tags: {{a: 'count(\"{(chr(0x1F469) + chr(0x200D)) * 140_000}\")'}}", "expression_too_long"),
+    "features that multiply": (
+        f"{HEAD}tags:\n  k0: count() - sum('a', 'b') * 0.3\n"
+        + "".join(f"  k{n}: k{n - 1} * k{n - 1}\n" for n in range(1, 9))
+        + "models:\n"
+        + "".join(
+            f"  m{n}: {{kind: clusters, features: [{', '.join(f'k{n % 9} / {m + 1} - count()' for m in range(9))}]}}\n"
+            for n in range(100)
+        )
+        + "segments: {s: {when: cluster(m0) < 1}}\n",
+        "cluster_number",
+    ),
+    "features too large": (
+        f"{HEAD}tags:\n  k0: count() + 1\n"
+        + "".join(f"  k{n}: k{n - 1} * k{n - 1}\n" for n in range(1, 13))
+        + "models:\n"
+        + "".join(
+            f"  m{n}: {{kind: clusters, features: [{', '.join(f'k12 + {m}' for m in range(90))}]}}\n" for n in range(50)
+        ),
+        "catalog_too_large",
+    ),
     # Templates
     "a template used too often": (
         f"{HEAD}templates:\n  t: {{parameters: [a], segment: {{when: '{' or '.join(['a > 1'] * 500)}'}}}}\nsegments:\n"

@@ -10,6 +10,7 @@ from rules import CatalogError, CatalogProblem, ProblemCode, load_catalog, parse
 from rules.errors import CLIP_CHARACTERS, clip
 
 HEAD = "catalog: shop\nversion: 1\n"
+MODEL = f"{HEAD}models: {{m: {{kind: clusters, features: [count()]}}}}\n"
 
 EXAMPLES = {
     "no_such_catalog": None,
@@ -77,6 +78,8 @@ EXAMPLES = {
     "never_entered": f"{HEAD}segments: {{a: {{when: count() > 3, exit: count() > 2}}}}",
     "never_leaves": f"{HEAD}segments: {{a: {{when: count() > 3, exit: false}}}}",
     "level_covered": f"{HEAD}tiers: {{a: {{levels: {{b: count() > 1, c: count() > 2, d: always}}}}}}",
+    "cluster_number": f"{MODEL}segments: {{a: {{when: cluster(m) < 3}}}}",
+    "constant_feature": f"{HEAD}models: {{m: {{kind: clusters, features: [0 * count()]}}}}",
     "same_meaning": f"{HEAD}segments: {{a: {{when: count() > 1}}, b: {{when: 1 < count()}}}}",
     "exit_overlaps": f"{HEAD}segments: {{a: {{when: count() > 1, exit: count() > 5}}}}",
     "unused_tag": f"{HEAD}tags: {{a: count()}}\nsegments: {{b: {{when: count() > 1}}}}",

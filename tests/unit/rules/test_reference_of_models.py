@@ -282,6 +282,29 @@ def test_a_snapshot_for_another_catalog_waits_for_it() -> None:
     assert told.reference.models.versions == {"ways": 2}
 
 
+def test_a_snapshot_that_no_longer_fits_waits_and_comes_back_with_its_catalog() -> None:
+    catalog = shop()
+    other = shop(CATALOG.replace("version: 1", "version: 2").replace('last="1d"', 'last="2d"'))
+    again = shop(CATALOG.replace("version: 1", "version: 3"))
+    told = Told(catalog, "ways")
+    told.event(START)
+
+    assert brief(told.reference.switch(other, START + 1)) == [("ways 1->None", moment_utc(START + 1), "catalog")]
+    assert brief(told.reference.switch(again, START + 2)) == [("ways None->1", moment_utc(START + 2), "catalog")]
+    assert told.reference.models.versions == {"ways": 1}
+
+
+def test_of_two_snapshots_that_wait_the_newer_one_stays() -> None:
+    newer = shop(CATALOG.replace("version: 1", "version: 2").replace('last="1d"', 'last="2d"'))
+    told = Told(shop())
+    told.event(START)
+    for version in (3, 2):
+        assert told.reference.switch_model(learned(newer, "ways", version), START + 1) == []
+
+    told.reference.switch(newer, START + 2)
+    assert told.reference.models.versions == {"ways": 3}
+
+
 # Samples
 
 
