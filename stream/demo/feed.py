@@ -24,7 +24,7 @@ from tagstream.subscriber import Subscriber
 
 __all__ = ["Feed"]
 
-_PACE_S: Final = 0.01
+_PACE_S: Final = 0.04
 _BURST: Final = 2_000  # sent between two looks at the clock and at the callbacks
 _WAIT_S: Final = 0.25
 _JOIN_S: Final = 10.0
