@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rules.snapshots import classifier_score, scaled_values
 from stream.learning.checks import check_snapshot
@@ -202,8 +203,13 @@ class ClassifierLearner:
         self._since_plain = 0
 
     def _start(self) -> None:
-        self._scales = choose_scales(self.model.features, self._newest.values())
+        self._scales = self._chosen(self._newest.values())
         self._begin_again()
+
+    def _chosen(self, values: npt.NDArray[np.float64]) -> tuple[FeatureScale, ...]:
+        """A time that is missing never began: that is longer ago than all others, not somewhere in the middle."""
+        longest = self.model.durations if self._online.missing_is_longest else ()
+        return choose_scales(self.model.features, values, longest)
 
     def _begin_again(self) -> None:
         self._online = online_classifier(self.model.algorithm, self._width)
@@ -220,7 +226,7 @@ class ClassifierLearner:
         values = self._newest.values()
         moved = [has_moved(scale, values[:, number]) for number, scale in enumerate(self._scales)]
         if any(moved):
-            fresh = choose_scales(self.model.features, values)
+            fresh = self._chosen(values)
             pairs = zip(self._scales, fresh, moved, strict=True)
             self._scales = tuple(new if gone else scale for scale, new, gone in pairs)
             self._begin_again()

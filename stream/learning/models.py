@@ -24,10 +24,12 @@ _RATE = 0.01
 class OnlineClassifier(Protocol):
     """One of River's models over `width` scaled features.
 
-    `replayed`: how many of the labels before are learned again with each new one.
+    `replayed`: how many of the labels before are learned again with each new one. `missing_is_longest`: whether a time
+    that is missing is to be scaled as the longest seen, and not as the median.
     """
 
     replayed: int
+    missing_is_longest: bool
 
     def learn(self, row: Sequence[float], label: bool) -> None:
         """Learn from one sample."""
@@ -55,6 +57,8 @@ def online_classifier(algorithm: str, width: int) -> OnlineClassifier:
 class _Logistic:
     # Gradient steps are small: one pass over the few labels of a small shop would not get anywhere.
     replayed = 3
+    # A straight line can't tell "never" from the middle; trees can, by a split on either side.
+    missing_is_longest = True
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -98,6 +102,7 @@ class _Logistic:
 
 class _HoeffdingTree:
     replayed = 2
+    missing_is_longest = False
 
     def __init__(self) -> None:
         self._model: Any = tree.HoeffdingTreeClassifier(
@@ -126,6 +131,7 @@ class _HoeffdingTree:
 class _Forest:
     # Each of its trees learns a label six times over as it is, by Poisson's chance.
     replayed = 0
+    missing_is_longest = False
 
     def __init__(self) -> None:
         self._model: Any = forest.ARFClassifier(

@@ -1,14 +1,15 @@
 """Scaling that survives heavy tails: each feature by its median and interquartile range, on a logarithm where skewed.
 
 A scaled value is (t − centre) / scale, where t is the value itself (`identity`) or sign(x)·ln(1 + |x| / unit) (`log`).
-A missing value becomes `missing`, 0: the median. A scaling is stated in the snapshot, so all who read it scale alike.
+A missing value becomes `missing`: 0, the median; or, if asked, the greatest seen. A scaling is stated in the
+snapshot, so all who read it scale alike.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,15 @@ def as_matrix(rows: Sequence[Sequence[float | None]], width: int) -> Doubles:
     return np.asarray(np.clip(matrix, -_GREATEST, _GREATEST))
 
 
-def choose_scales(names: Sequence[str], values: Doubles) -> tuple[FeatureScale, ...]:
-    """The scaling for values (n, d), NaN where missing."""
-    return tuple(_choose(name, values[:, number]) for number, name in enumerate(names))
+def choose_scales(names: Sequence[str], values: Doubles, longest: Sequence[bool] = ()) -> tuple[FeatureScale, ...]:
+    """The scaling for values (n, d), NaN where missing. What is missing of those in `longest` (d): the greatest."""
+    scales = [_choose(name, values[:, number]) for number, name in enumerate(names)]
+    for number, is_longest in enumerate(longest):
+        present = values[np.isfinite(values[:, number]), number : number + 1]
+        if is_longest and len(present):
+            rows = scaled_rows(scales[number : number + 1], present, TRAINING_LIMIT)
+            scales[number] = replace(scales[number], missing=float(rows.max()))
+    return tuple(scales)
 
 
 def scaled_rows(scales: Sequence[FeatureScale], values: Doubles, limit: float | None = None) -> Doubles:

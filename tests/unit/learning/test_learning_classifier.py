@@ -153,6 +153,31 @@ def test_features_that_are_missing_or_beyond_all_bounds_do_no_harm() -> None:
     assert 0 <= float(apply_snapshot(snapshot, (1e300, -1e300))) <= 1  # type: ignore[arg-type]
 
 
+def test_to_a_logistic_model_a_time_that_never_began_is_long_ago() -> None:
+    # Whoever was seen more than six days ago is taken for somebody who was never seen.
+    samples = [
+        Sample(
+            "churn",
+            each.user,
+            each.at_ms,
+            each.why,
+            (each.values[0] if each.values[0] is not None and each.values[0] <= 6 * DAY_MS else None, each.values[1]),
+            each.label,
+            each.opened_ms,
+        )
+        for each in labelled(1_600, 15)
+    ]
+    learner = learner_of(churn_model())
+    learner.learn(samples)
+    snapshot = taken(learner)
+    never, today, middle = (
+        float(apply_snapshot(snapshot, (value, 3.0)))  # type: ignore[arg-type]  # a classifier says a number
+        for value in (None, 0.0, 4.6 * DAY_MS)
+    )
+    assert today < middle < never
+    assert never > 0.75
+
+
 def test_a_change_of_the_world_is_noticed() -> None:
     learner = learner_of(churn_model())
     learner.learn(labelled(1_500, 13))

@@ -25,6 +25,13 @@ def test_a_heavy_tailed_feature_is_scaled_on_a_logarithm() -> None:
     assert float(np.abs(scaled_rows([scale], values)).max()) < 10
 
 
+def test_what_is_missing_is_the_median_or_of_times_the_longest_seen() -> None:
+    values = np.array([[1.0, 1.0, np.nan], [2.0, 2.0, np.nan], [9.0, 9.0, np.nan], [np.nan, np.nan, np.nan]])
+    scales = choose_scales(["orders", "since_order", "since_return"], values, (False, True, True))
+    filled = [raw_rows([scale], np.array([[scale.missing]]))[0, 0] for scale in scales]
+    assert filled == pytest.approx([2.0, 9.0, 0.0])
+
+
 @pytest.mark.parametrize(
     "column",
     [
