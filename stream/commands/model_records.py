@@ -43,10 +43,23 @@ def _record(
         "in_catalog": model is not None,
         "version": version,
         "problem": problem,
+        "learning": _learning(reports),
     }
     if snapshot is not None:
         record |= _of_snapshot(snapshot, model, cut)
-    return record | {"reports": [_of_report(each) for each in reports]}
+    return record | {"reports": [_of_report(each) for each in reports if each.kind != "learning"]}
+
+
+def _learning(reports: Sequence[Report]) -> dict[str, int] | None:
+    """How far a model is that has no snapshot for its declaration; None once it has, or if nothing was heard of it."""
+    from stream.control.reports import LearningReport, ModelReport
+
+    for each in reversed(reports):
+        if isinstance(each, LearningReport):
+            return {"samples": each.samples, "wanted": each.wanted}
+        if isinstance(each, ModelReport) and each.accepted:
+            return None
+    return None
 
 
 def _newest(

@@ -13,7 +13,7 @@ from stream.clock import Clock
 from stream.compacted import publish_record
 from stream.control.gate import SwitchGate
 from stream.control.publications import NewSnapshot, Publication, SavedState, SwitchAgain
-from stream.control.reports import ModelReport, Report, SamplesReport, encode_report
+from stream.control.reports import LearningReport, ModelReport, Report, SamplesReport, encode_report
 from stream.embedded import Addresses
 from stream.errors import ConfigurationError, TagstreamError
 from stream.models import publish_snapshot
@@ -40,9 +40,17 @@ class Outlet:
         self._clock = clock
         self._stop = stop
         self._gate = gate
+        self._hurries = threading.Event()
+
+    def hurry(self) -> None:
+        """From now on wait for nothing: what can't be published at once isn't. Any thread."""
+        self._hurries.set()
 
     def publish(self, publications: Iterable[Publication]) -> None:
-        """Publish all, in their order. Blocks. Raises ConfigurationError, or UnavailableError once `stop` is set."""
+        """Publish all, in their order. Blocks.
+
+        Raises ConfigurationError, or UnavailableError once `stop` is set or there is no time.
+        """
         for each in publications:
             self._until_done(each)
 
@@ -52,7 +60,7 @@ class Outlet:
                 self._publish(publication)
                 return
             except TagstreamError as error:
-                if not error.retriable or self._stop.is_set():
+                if not error.retriable or self._stop.is_set() or self._hurries.is_set():
                     raise
                 log.warning("%s", error)
                 self._stop.wait(_AGAIN_S)
@@ -114,6 +122,8 @@ def _say(report: Report) -> None:
     elif isinstance(report, SamplesReport):
         counts = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
         log.warning("model %s: samples passed over: %s. %s", report.model or "–", counts, report.last)
+    elif isinstance(report, LearningReport):
+        log.debug("model %s: %s of %s samples for a first snapshot.", report.model, report.samples, report.wanted)
     else:
         what = f"the feature {report.feature}" if report.feature else "its error"
         log.info("model %s: %s has drifted, from %.3g to %.3g.", report.model, what, report.before, report.after)
