@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from rules.catalog import Catalog
 from rules.reference import Reference
+from stream.control.sweep import _SWITCHED_WITHIN_MS, unneeded
 from stream.models import PublishedModels
 from stream.worker.in_force import ModelsInForce, at_a_catalog, at_a_snapshot, at_the_start
 from tests.integration.model_runs import MODELS, catalog, rfm, worth
+from tests.unit.worker.worker_builders import position
 
 FEATURES = ("[spent]", "{spent: spent + orders}")
 DECLARATIONS = tuple(MODELS.replace("features: [spent]", f"features: {each}") for each in FEATURES)
@@ -99,3 +101,35 @@ def test_the_reference_says_the_same_of_what_is_in_force(log: Log) -> None:
             reference.switch_model(log.models.record(*switch), 0)
         expected.append(dict(sorted(reference.models.versions.items())))
     assert [each.versions for each in gone_through(log, 0, log.first, ModelsInForce())] == expected
+
+
+@given(logs(), st.data())
+def test_what_is_deleted_was_needed_by_nobody_from_the_beginning_of_the_log_on(log: Log, data: st.DataObject) -> None:
+    whole = gone_through(log, 0, log.first, ModelsInForce())
+    catalogs = [log.first, *(each for each in log.switches if isinstance(each, Catalog))]
+    for cut in range(1, len(whole) + 1):
+        # Partitions stand anywhere behind the cut; or none of them has begun.
+        standing = [whole[place - 1] for place in data.draw(st.lists(st.integers(cut, len(whole)), max_size=2))]
+        positions = [position(model_versions=dict(at.versions), models_waiting=dict(at.waiting)) for at in standing]
+        gone = unneeded(log.models, [cut - 1 + _SWITCHED_WITHIN_MS], positions)
+        left = without(log.models, gone)
+        thinned = Log(log.first, log.switches, left)
+        for later in range(cut, len(whole) + 1):
+            running = [log.first, *(each for each in log.switches[:later] if isinstance(each, Catalog))][-1]
+            assert at_the_start(left, running, later - 1, {}) == whole[later - 1]
+            assert gone_through(thinned, later, running, whole[later - 1]) == whole[later:]
+        # Whatever catalog comes back finds what it would have found.
+        for each in catalogs:
+            assert at_a_catalog(whole[-1], left, each) == at_a_catalog(whole[-1], log.models, each)
+
+
+def without(models: PublishedModels, gone: list[tuple[str, int]]) -> PublishedModels:
+    left = PublishedModels("app.models")
+    for name in models.names:
+        for version in models.versions(name):
+            if (name, version) not in gone:
+                value = json.dumps(dict(models.record(name, version))).encode()
+                left.add(
+                    Message(topic="app.models", partition=0, offset=0, key=f"{name}@{version}".encode(), value=value)
+                )
+    return left
