@@ -16,17 +16,21 @@ from stream.control.publications import NewSnapshot, Publication, SavedState, Sw
 from stream.control.reports import LearningReport, ModelReport, Report, SamplesReport, encode_report
 from stream.embedded import Addresses
 from stream.errors import ConfigurationError, TagstreamError
-from stream.models import publish_snapshot
+from stream.models import publish_snapshot, read_models
 from stream.settings import Settings
 from stream.switches import write_switches
 
-__all__ = ["Outlet"]
+__all__ = ["Outlet", "SecondLearnerError"]
 
 log = logging.getLogger("tagstream.control")
 
 _AGAIN_S: Final = 1.0
 # The topic takes 8 MiB, and a record has more to it than its value.
 _STATE_BYTES: Final = 8_000_000
+
+
+class SecondLearnerError(TagstreamError):
+    """Two processes have learned one model at once, which they do while the group changes at the most."""
 
 
 class Outlet:
@@ -49,7 +53,7 @@ class Outlet:
     def publish(self, publications: Iterable[Publication]) -> None:
         """Publish all, in their order. Blocks.
 
-        Raises ConfigurationError, or UnavailableError once `stop` is set or there is no time.
+        Raises ConfigurationError, SecondLearnerError, or UnavailableError once `stop` is set or there is no time.
         """
         for each in publications:
             self._until_done(each)
@@ -69,6 +73,7 @@ class Outlet:
         settings, addresses = self._settings, self._addresses
         if isinstance(publication, NewSnapshot):
             publish_snapshot(settings, addresses, publication.snapshot, self._clock)
+            self._check_first(publication)
             self._switch(publication.model, publication.version)
         elif isinstance(publication, SwitchAgain):
             self._switch(publication.model, publication.version)
@@ -86,6 +91,17 @@ class Outlet:
         else:
             _say(publication)
             self._record(settings.ops_metrics_topic, publication.model, encode_report(publication))
+
+    def _check_first(self, publication: NewSnapshot) -> None:
+        """Of a version the first content counts. Whoever came second must go on from that one."""
+        model, version = publication.model, publication.version
+        counting = read_models(self._settings, self._addresses)
+        ours = json.loads(json.dumps(publication.snapshot))
+        if counting.problem(model, version) is not None or counting.record(model, version) != ours:
+            raise SecondLearnerError(
+                f"Version {version} of the model {model} was published by another control process before.",
+                remedy="Nothing is lost: started again, this one goes on from that version.",
+            )
 
     def _switch(self, model: str, version: int) -> None:
         settings, addresses = self._settings, self._addresses

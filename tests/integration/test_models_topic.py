@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from threading import Event
+
+import pytest
 from confluent_kafka import Message
 
 from stream.clock import ManualClock, SystemClock
 from stream.compacted import publish_record, read_topic
 from stream.control.gate import SwitchGate
+from stream.control.outlet import Outlet, SecondLearnerError
+from stream.control.publications import NewSnapshot
 from stream.control.sweep import Sweep, unneeded
 from stream.embedded import Stack
 from stream.models import PublishedModels, publish_snapshot, read_models
@@ -44,6 +49,23 @@ def test_of_a_version_that_two_have_published_compaction_leaves_the_content_that
     compacted = sorted(kept.values(), key=lambda message: message.offset() or 0)
     assert read(settings, found).record("worth", 1) == one
     assert read(settings, compacted).record("worth", 1) == one
+
+
+def test_who_publishes_a_version_that_is_there_with_another_content_ends_and_switches_nothing(
+    stack: Stack, settings: Settings
+) -> None:
+    ensure_topics(settings, stack.addresses)
+    one, other = worth(catalog(), (1.0, 2.0)), worth(catalog(), (3.0, 4.0))
+    publish_snapshot(settings, stack.addresses, one, CLOCK)
+    outlet = Outlet(settings, stack.addresses, CLOCK, Event(), SwitchGate(settings, stack.addresses, CLOCK))
+    with pytest.raises(SecondLearnerError, match="Version 1 of the model worth was published by another"):
+        outlet.publish([NewSnapshot(other)])
+    switches: list[Message] = []
+    read_topic(stack.addresses, settings.events_topic, "test", switches.append)
+    assert switches == []
+    outlet.publish([NewSnapshot(one)])
+    read_topic(stack.addresses, settings.events_topic, "test", switches.append)
+    assert len(switches) == settings.partitions
 
 
 def test_records_as_they_were_written_before_are_read(stack: Stack, settings: Settings) -> None:
