@@ -21,7 +21,7 @@ from rules.looks import looks_ms, sum_peak_units
 from rules.models import CLUSTERS, Model, fits
 from rules.nodes import Aggregate, Node, Property, Trait
 from rules.reference_messages import Outcome, ReferenceProfile, cloud_event
-from rules.reference_models import ModelsInForce, ReferenceSample, next_model_moment_ms, sort_snapshots
+from rules.reference_models import ModelsInForce, ReferenceSample, next_model_moment_ms
 from rules.reference_user import Occasion, User
 
 __all__ = ["Outcome", "Reference", "ReferenceProfile"]
@@ -56,11 +56,14 @@ class Reference:
         self.samples: list[ReferenceSample] = []
         self._sampled = sampled
         self._users: dict[str, User] = {}
-        self._waiting: dict[str, Snapshot] = {}
-        self._take(catalog, snapshots or {})
+        self._met: dict[str, list[Snapshot]] = {name: [snapshot] for name, snapshot in (snapshots or {}).items()}
+        self._take(catalog)
 
-    def _take(self, catalog: Catalog, snapshots: Mapping[str, Snapshot]) -> None:
+    def _take(self, catalog: Catalog) -> None:
+        """Go on with a catalog; of each model with the newest snapshot that the log has switched to and that fits."""
         self.catalog = catalog
+        fitting = {name: [each for each in met if fits(each, catalog)] for name, met in self._met.items()}
+        snapshots = {name: found[-1] for name, found in fitting.items() if found}
         self.models = ModelsInForce(catalog, snapshots, sampled=self._sampled)
         segments = [node for segment in catalog.segments.values() for node in _conditions(segment)]
         levels = [level.when for tier in catalog.tiers.values() for level in tier.levels.values()]
@@ -138,15 +141,13 @@ class Reference:
         """A switch record: what is due at or before W happens under the old catalog, then all is looked at by the new.
 
         A catalog that is not newer is passed over. New aggregates are what they would be had they been there all along.
-        Of each model there is in force from then on the snapshot that waits, if it fits, else the last if that does;
-        what does not fit waits.
+        Of each model there is in force from then on the newest snapshot that the log has switched to and that fits.
         """
         changes = self.advance(watermark_ms)
         if catalog.version <= self.catalog.version:
             return changes
         previous = self.catalog
-        in_force, self._waiting = sort_snapshots(self.models.snapshots, self._waiting, catalog)
-        self._take(catalog, in_force)
+        self._take(catalog)
         for user in self._bring_over(watermark_ms):
             occasion = Occasion(user.newest_ms, "catalog")
             changes += self._evaluate(user, occasion)
@@ -156,19 +157,17 @@ class Reference:
     def switch_model(self, snapshot: Snapshot, watermark_ms: int) -> list[dict[str, object]]:
         """A switch record of a model: what is due at or before W happens first, then all is looked at by the snapshot.
 
-        One that is not newer than that in force is passed over; one that does not fit waits for a catalog it fits.
+        One that is not newer than all before is passed over; one that does not fit waits for a catalog it fits.
         """
         changes = self.advance(watermark_ms)
         name, version = str(snapshot["model"]), snapshot["version"]
-        if version <= self.models.versions.get(name, 0):
+        met = self._met.setdefault(name, [])
+        if met and version <= met[-1]["version"]:
             return changes
+        met.append(snapshot)
         if not fits(snapshot, self.catalog):
-            if version > self._waiting.get(name, {"version": 0})["version"]:
-                self._waiting[name] = snapshot
             return changes
-        if name in self._waiting and self._waiting[name]["version"] < version:
-            del self._waiting[name]
-        self._take(self.catalog, {**self.models.snapshots, name: snapshot})
+        self._take(self.catalog)
         for user in self._bring_over(watermark_ms):
             changes += self._evaluate(user, Occasion(user.newest_ms, "model"))
         return changes

@@ -16,7 +16,7 @@ from rules.models import CLASSIFIER, CLUSTERS, Model, fits, sample_draw
 from rules.nodes import Compare, DurationValue, Kind, Node, NumberValue, QuantileOf
 from rules.snapshots import apply_snapshot
 
-__all__ = ["ModelsInForce", "OpenSample", "ReferenceSample", "UserModels", "next_model_moment_ms", "sort_snapshots"]
+__all__ = ["ModelsInForce", "OpenSample", "ReferenceSample", "UserModels", "next_model_moment_ms"]
 
 DAY_MS = 86_400_000
 
@@ -180,23 +180,6 @@ class ModelsInForce:
                 of_user.open[name] = OpenSample(model.fingerprint, now_ms, values)
             taken.append(ReferenceSample(name, user, now_ms, occasion, values))
         return taken
-
-
-def sort_snapshots(
-    in_force: Mapping[str, Snapshot], waiting: Mapping[str, Snapshot], catalog: Catalog
-) -> tuple[dict[str, Snapshot], dict[str, Snapshot]]:
-    """The snapshots in force and those that wait, by model, once a catalog has come into force."""
-    fit: dict[str, Snapshot] = {}
-    rest: dict[str, Snapshot] = {}
-    for name in sorted({*in_force, *waiting}):
-        known = [snapshots[name] for snapshots in (waiting, in_force) if name in snapshots]
-        chosen = next((snapshot for snapshot in known if fits(snapshot, catalog)), None)
-        left = [snapshot for snapshot in known if snapshot is not chosen]
-        if chosen is not None:
-            fit[name] = chosen
-        if left:
-            rest[name] = max(left, key=lambda snapshot: int(snapshot["version"]))
-    return fit, rest
 
 
 def feature_values(model: Model, history: History, now_ms: int) -> tuple[float | None, ...]:

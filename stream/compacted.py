@@ -57,9 +57,18 @@ def read_topic(addresses: Addresses, topic: str, client_id: str, add: Callable[[
 
 
 def publish_record(
-    addresses: Addresses, topic: str, client_id: str, key: bytes, value: bytes | None, time_ms: int
+    addresses: Addresses,
+    topic: str,
+    client_id: str,
+    key: bytes,
+    value: bytes | None,
+    time_ms: int,
+    *,
+    idempotent: bool = False,
 ) -> None:
     """Publish a record on the topic's first partition; no value takes the key away. Blocks until it is there.
+
+    idempotent: it is there once, also where the client had to try twice.
 
     Raises UnavailableError, or ConfigurationError if Kafka refuses.
     """
@@ -73,6 +82,7 @@ def publish_record(
         {
             **client_options(addresses.kafka, client_id),
             "acks": "all",
+            "enable.idempotence": idempotent,
             "linger.ms": 0,
             "message.max.bytes": _MESSAGE_BYTES,
             "message.timeout.ms": int(_SILENCE_S * 1000),

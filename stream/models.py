@@ -1,7 +1,11 @@
 """The snapshots of an app's models: the compacted topic `models`, where every version that was published stays.
 
-A version of a model is published once. Should two be published under one key, the first one is it, for everybody who
-reads the topic. One that can't be applied is no reason to stop: it is passed over, with a sentence that says why.
+A version of a model is published once. Should two learners nevertheless publish one version with two contents, the
+first on the topic is it, for everybody who reads it and at any time: each publishing has a key of its own, so
+compaction, which keeps the last record of a key, never takes the first one away. Records whose key names model and
+version alone, as they were written before, are read too.
+
+A snapshot that can't be applied is no reason to stop: it is passed over, with a sentence that says why.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
@@ -34,7 +39,8 @@ __all__ = [
     "unfit_reason",
 ]
 
-_KEY: Final = re.compile(rb"([a-z][a-z0-9_]{0,255})@([0-9]{1,15})")
+_KEY: Final = re.compile(rb"([a-z][a-z0-9_]{0,255})@([0-9]{1,15})(?:#[0-9a-f]{1,64})?")
+_OWN_BYTES: Final = 8
 _SHOWN_BYTES: Final = 100
 
 log = logging.getLogger("tagstream.models")
@@ -55,7 +61,9 @@ class PublishedModels:
     def __init__(self, topic: str) -> None:
         self._topic = topic
         self._lock = threading.Lock()
-        self._values: dict[str, dict[int, bytes]] = {}
+        # By model, version and key; those of one version in the order of the topic.
+        self._values: dict[str, dict[int, dict[bytes, bytes]]] = {}
+        self._fingerprints: dict[tuple[str, int], str | None] = {}
         self._found: dict[tuple[str, int], Mapping[str, Any] | UnreadableModelError] = {}
 
     @property
@@ -75,28 +83,56 @@ class PublishedModels:
 
     def add(self, message: Message) -> None:
         """Take a record of the topic in. One whose key doesn't tell what it is, is passed over."""
-        key, value = message.key(), message.value()
-        found = _KEY.fullmatch(key or b"")
+        key, value = message.key() or b"", message.value()
+        found = _KEY.fullmatch(key)
         if found is None:
-            shown = (key or b"")[:_SHOWN_BYTES]
+            shown = key[:_SHOWN_BYTES]
             log.warning(
                 "%s: the record with the key %r is passed over: it names no model and version", self._topic, shown
             )
             return
         name, version = found[1].decode(), int(found[2])
         with self._lock:
-            values = self._values.setdefault(name, {})
-            if value is None:
-                values.pop(version, None)
+            versions = self._values.setdefault(name, {})
+            if value is not None:
+                versions.setdefault(version, {}).setdefault(key, value)
+            elif key in versions.get(version, {}):
+                del versions[version][key]
                 self._found.pop((name, version), None)
-            else:
-                values.setdefault(version, value)
+                self._fingerprints.pop((name, version), None)
+                if not versions[version]:
+                    del versions[version]
+
+    def keys(self, name: str, version: int) -> list[bytes]:
+        """The keys of a version's records, the one that counts first."""
+        with self._lock:
+            return list(self._values.get(name, {}).get(version, ()))
+
+    def fingerprint(self, name: str, version: int) -> str | None:
+        """Which declaration a snapshot says that it is of; None if that can't be read, or if it wasn't published.
+
+        Quick: nothing else of it is checked.
+        """
+        with self._lock:
+            if (name, version) in self._fingerprints:
+                return self._fingerprints[name, version]
+            value = next(iter(self._values.get(name, {}).get(version, {}).values()), None)
+        if value is None:
+            return None
+        try:
+            found = json.loads(value)["fingerprint"]
+        except _BAD:
+            found = None
+        fingerprint = found if isinstance(found, str) else None
+        with self._lock:
+            self._fingerprints[name, version] = fingerprint
+        return fingerprint
 
     def record(self, name: str, version: int) -> Mapping[str, Any]:
         """A snapshot, checked. KeyError if it wasn't published; UnreadableModelError if it can't be applied."""
         with self._lock:
             found = self._found.get((name, version))
-            value = self._values.get(name, {})[version] if found is None else b""
+            value = next(iter(self._values.get(name, {})[version].values())) if found is None else b""
         if found is None:
             found = self._read(name, version, value)
             with self._lock:
@@ -158,14 +194,24 @@ def unfit_reason(snapshot: Mapping[str, Any], catalog: Catalog) -> str | None:
 
 
 def publish_snapshot(settings: Settings, addresses: Addresses, snapshot: Mapping[str, Any], clock: Clock) -> None:
-    """Publish a snapshot under its model's name and version. Blocks until it is there. Not idempotent.
+    """Publish a snapshot under its model's name and version. Blocks until it is there.
 
+    Once more is no harm: of one version the first counts.
     Raises LearningError if it can't be applied; UnavailableError, or ConfigurationError if Kafka refuses.
     """
     check_snapshot(snapshot)
-    key = f"{snapshot['model']}@{snapshot['version']}".encode()
+    # Were a key written twice, compaction would keep the later record, and another learner's might come before that.
+    key = f"{snapshot['model']}@{snapshot['version']}#{secrets.token_hex(_OWN_BYTES)}".encode()
     value = json.dumps(snapshot, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    publish_record(addresses, settings.models_topic, _client_id(settings), key, value, clock.now_ms())
+    publish_record(
+        addresses,
+        settings.models_topic,
+        _client_id(settings),
+        key,
+        value,
+        clock.now_ms(),
+        idempotent=not addresses.embedded,  # which compacts nothing
+    )
 
 
 def read_models(settings: Settings, addresses: Addresses) -> PublishedModels:

@@ -43,27 +43,46 @@ def _record(
         "in_catalog": model is not None,
         "version": version,
         "problem": problem,
+        "learning": _learning(reports),
     }
     if snapshot is not None:
         record |= _of_snapshot(snapshot, model, cut)
-    return record | {"reports": [_of_report(each) for each in reports]}
+    return record | {"reports": [_of_report(each) for each in reports if each.kind != "learning"]}
+
+
+def _learning(reports: Sequence[Report]) -> dict[str, int] | None:
+    """How far a model is that has no snapshot for its declaration; None once it has, or if nothing was heard of it."""
+    from stream.control.reports import LearningReport, ModelReport
+
+    for each in reversed(reports):
+        if isinstance(each, LearningReport):
+            return {"samples": each.samples, "wanted": each.wanted}
+        if isinstance(each, ModelReport) and each.accepted:
+            return None
+    return None
 
 
 def _newest(
     name: str, catalog: Catalog | None, published: PublishedModels
 ) -> tuple[int | None, Mapping[str, Any] | None, str | None]:
-    """The newest version that can be read, its snapshot, and why it, or one that is newer, can't be used."""
+    """The newest version that the catalog can use, else the newest that can be read; its snapshot; what is wrong with
+    it, or with one that is newer and can't be read.
+    """
     from stream.models import unfit_reason
 
     unreadable: str | None = None
+    newest: tuple[int | None, Mapping[str, Any] | None, str | None] | None = None
     for version in reversed(published.versions(name)):
         problem = published.problem(name, version)
-        if problem is None:
-            snapshot = published.record(name, version)
-            unfit = None if catalog is None else unfit_reason(snapshot, catalog)
-            return version, snapshot, unfit or unreadable
-        unreadable = unreadable or problem
-    return published.newest(name), None, unreadable
+        if problem is not None:
+            unreadable = unreadable or problem
+            continue
+        snapshot = published.record(name, version)
+        unfit = None if catalog is None else unfit_reason(snapshot, catalog)
+        if unfit is None:
+            return version, snapshot, unreadable
+        newest = newest or (version, snapshot, unfit)
+    return newest or (published.newest(name), None, unreadable)
 
 
 def _of_snapshot(snapshot: Mapping[str, Any], model: Model | None, cut: int | None) -> dict[str, Any]:

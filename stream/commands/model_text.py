@@ -51,6 +51,8 @@ def print_model(record: Mapping[str, Any]) -> None:
     if "made_at" in record:
         made = f"version {record['version']}, made {record['made_at']} of {counted(record['samples'], 'sample')}"
         print_line(f"{made}: {record['reason']}")
+    elif record["learning"]:
+        print_line(_progress(record["learning"]))
     for remark in _remarks(record):
         print_line(remark)
     if "clusters" in record:
@@ -79,10 +81,21 @@ def _headline(record: Mapping[str, Any]) -> str:
         )
     if "fields" in record:
         bins = len(record["fields"][0]["boundaries"]) + 1
-        return f"{bins} bins, {counted(quality['users'], 'user')}"
+        return f"{bins} bins, {_counted_in(quality)}"
     if "rules" in record:
         return _classifier_headline(quality)
-    return "nothing published yet"
+    return _progress(record["learning"]) if record["learning"] else "nothing published yet"
+
+
+def _progress(learning: Mapping[str, int]) -> str:
+    return f"learning: {learning['samples']:,} of {counted(learning['wanted'], 'sample')}"
+
+
+def _counted_in(quality: Mapping[str, Any]) -> str:
+    """What the values behind the boundaries are of."""
+    if "users" in quality:
+        return counted(quality["users"], "user")
+    return f"{counted(max(quality['values']), 'value')} sampled at events"
 
 
 def _classifier_headline(quality: Mapping[str, Any]) -> str:
@@ -103,6 +116,8 @@ def _remarks(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{colour(name, 'yellow')}: not used. {record['problem']}"
     elif not record["in_catalog"]:
         yield f"{colour(name, 'yellow')}: the newest catalog has no such model."
+    if record["learning"] and "made_at" in record:
+        yield f"{colour(name, 'yellow')}: it is declared anew. {_progress(record['learning'])}"
     asked = [each for each in record["reports"] if each["kind"] == "model"]
     if asked and not asked[-1]["accepted"]:
         last = asked[-1]
@@ -170,7 +185,7 @@ def _quality_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "calibration error", _number(quality["calibration_error"])
         yield "labels judged", f"{quality['labels']:,}, {_share(quality['positives'])} of them positive"
     elif "fields" in record:
-        yield "users looked at", f"{quality['users']:,}"
+        yield "looked at", _counted_in(quality)
     for name, at in (quality.get("drift") or {}).items():
         yield f"drift of {name}", f"last at {at}"
 

@@ -39,10 +39,15 @@ class SwitchGate:
         self._written[model] = version, self._clock.monotonic_s()
         self._partitions = partitions
 
+    def unused(self) -> None:
+        """Nothing is switched to after the last yes: the next who asks may pass."""
+        self._look_s = float("-inf")
+
     def may_pass(self) -> bool:
         """Whether one snapshot may be made and switched to now. Looks at Redis once a second at the most.
 
-        Once it has said yes it says no for a while: the switch has to be written first.
+        Once it has said yes it says no for a while, as the switch has to be written first; unless it hears that there
+        will be none.
         """
         now_s = self._clock.monotonic_s()
         if now_s < self._look_s:

@@ -6,7 +6,9 @@
    once more: its publisher may have died before the switches were written, and a switch too many does no harm.
 3. Each learner is asked for a snapshot every so many samples or seconds; sooner while nothing of it is published, and
    not while partitions are still busy with the last one of any model.
-4. States are published now and then, at the end, and when the partitions of the samples go to another process.
+4. States are published now and then, sooner after many samples, at the end, and when the partitions of the samples go
+   to another process; always between batches. After an error in the middle of one, the learner that was at work on it
+   may have learned half of it: its state is not published, those of the others are.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from rules.catalog import Catalog
 from stream.clock import Clock
 from stream.control.pace import Pace
 from stream.control.publications import NewSnapshot, Publication, SavedState, SwitchAgain
-from stream.control.reports import DriftReport, ModelReport, SamplesReport
+from stream.control.reports import DriftReport, LearningReport, ModelReport, SamplesReport
 from stream.learning import DeclaredModel, LearningError, Refusal, Sample, parse_sample
 from stream.learning.declared import declared_of
 from stream.learning.learner import Learner, learner_of
@@ -32,7 +34,7 @@ _FIRST_SAMPLES: Final = 1_000
 """While nothing is published a snapshot is tried after so many samples: a scaling is chosen from as many."""
 _AHEAD_MS: Final = 3_600_000
 """No event lies further ahead of the clock, and so no sample."""
-_SAMPLES_REPORT_S: Final = 10.0
+_REPORT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class _AtWork:
     since_asked: int = 0
     since_saved: int = 0
     waiting_said_s: float | None = None
+    told: int = 0
 
 
 @dataclass(slots=True)
@@ -80,15 +83,25 @@ class _PassedOver:
 
 
 class Learners:
-    """See the module. may_switch: asked before each snapshot; what it says yes to is one of them."""
+    """See the module.
+
+    may_switch: asked before each snapshot; what it says yes to is one of them.  no_switch: told when none came of it.
+    """
 
     def __init__(
-        self, memory: Memory, clock: Clock, pace: Pace | None = None, may_switch: Callable[[], bool] = lambda: True
+        self,
+        memory: Memory,
+        clock: Clock,
+        pace: Pace | None = None,
+        may_switch: Callable[[], bool] = lambda: True,
+        no_switch: Callable[[], None] = lambda: None,
     ) -> None:
         self._memory = memory
         self._clock = clock
         self._pace = pace or Pace()
         self._may_switch = may_switch
+        self._no_switch = no_switch
+        self._busy: str | None = None
         self._at_work: dict[str, _AtWork] = {}
         self._passed_over: dict[str, _PassedOver] = {}
         self._reported_s = clock.monotonic_s()
@@ -114,11 +127,13 @@ class Learners:
                 continue
             by_model.setdefault(sample.model, []).append(sample)
         for name, samples in by_model.items():
+            self._busy = name
             for (catalog, version), group in itertools.groupby(
                 samples, lambda each: (each.catalog, each.catalog_version)
             ):
                 part = list(group)
                 found += self._learn(name, catalog, version, part)
+        self._busy = None
         return found
 
     def tick(self) -> list[Publication]:
@@ -126,21 +141,30 @@ class Learners:
         now_s = self._clock.monotonic_s()
         found: list[Publication] = []
         for name, each in self._at_work.items():
+            self._busy = name
             is_late = now_s - each.asked_s >= self._pace.snapshot_every_s
             is_due = is_late or each.since_asked >= self._snapshot_samples(each)
             if each.since_asked and is_due and self._may_switch():
                 found += self._ask(name, each)
-            if each.since_saved and now_s - each.saved_s >= self._pace.state_every_s:
+            if each.since_saved and now_s - each.saved_s >= self._state_pause_s(each):
                 found.append(self._saved(name, each))
-        if now_s - self._reported_s >= _SAMPLES_REPORT_S:
-            found += self._report_passed_over(now_s)
+        self._busy = None
+        if now_s - self._reported_s >= _REPORT_S:
+            found += self._report(now_s)
         return found
 
     def release(self) -> list[Publication]:
-        """Publish all states and forget all learners: another process may have them now, or this one ends."""
-        found: list[Publication] = [self._saved(name, each) for name, each in self._at_work.items() if each.since_saved]
+        """Publish all states and forget all learners: another process may have them now, or this one ends.
+
+        May be called after `learn` or `tick` has raised, too.
+        """
+        found: list[Publication] = [
+            self._saved(name, each) for name, each in self._at_work.items() if each.since_saved and name != self._busy
+        ]
+        found += self._report(self._clock.monotonic_s())
         self._at_work.clear()
-        return [*found, *self._report_passed_over(self._clock.monotonic_s())]
+        self._busy = None
+        return found
 
     def _learn(self, name: str, catalog: str, version: int, samples: list[Sample]) -> Iterator[Publication]:
         declared = self._declared(name, catalog, version)
@@ -182,6 +206,12 @@ class Learners:
     def _snapshot_samples(self, each: _AtWork) -> int:
         wanted = self._pace.snapshot_samples
         return wanted if each.published else min(wanted, _FIRST_SAMPLES)
+
+    def _state_pause_s(self, each: _AtWork) -> float:
+        """How long after a state the next one may be published."""
+        pace = self._pace
+        is_much = pace.state_samples is not None and each.since_saved >= pace.state_samples
+        return min(pace.state_pause_s, pace.state_every_s) if is_much else pace.state_every_s
 
     def _declared(self, name: str, catalog: str, version: int) -> DeclaredModel | str:
         """What a catalog declares; or `reason: sentence` if nothing can be learned under it."""
@@ -255,6 +285,7 @@ class Learners:
                 **head,
             )
             return
+        self._no_switch()
         if result.code == "waiting":
             # Said once in a while: it is asked for often.
             if each.waiting_said_s is not None and now_s - each.waiting_said_s < pace.snapshot_every_s:
@@ -274,7 +305,8 @@ class Learners:
         passed.counts[reason] += count
         passed.last = sentence
 
-    def _report_passed_over(self, now_s: float) -> list[Publication]:
+    def _report(self, now_s: float) -> list[Publication]:
+        """Samples passed over, and how far those models are of which nothing is published yet."""
         self._reported_s = now_s
         now_ms = self._clock.now_ms()
         reports: list[Publication] = [
@@ -282,4 +314,11 @@ class Learners:
             for model, passed in self._passed_over.items()
         ]
         self._passed_over.clear()
+        for name, each in self._at_work.items():
+            samples = each.learner.samples
+            if each.published or samples == each.told:
+                continue
+            each.told = samples
+            wanted = samples - each.since_asked + self._snapshot_samples(each)
+            reports.append(LearningReport(now_ms, name, samples, wanted, each.learner.model.catalog_version))
         return reports

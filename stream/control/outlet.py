@@ -13,20 +13,24 @@ from stream.clock import Clock
 from stream.compacted import publish_record
 from stream.control.gate import SwitchGate
 from stream.control.publications import NewSnapshot, Publication, SavedState, SwitchAgain
-from stream.control.reports import ModelReport, Report, SamplesReport, encode_report
+from stream.control.reports import LearningReport, ModelReport, Report, SamplesReport, encode_report
 from stream.embedded import Addresses
 from stream.errors import ConfigurationError, TagstreamError
-from stream.models import publish_snapshot
+from stream.models import publish_snapshot, read_models
 from stream.settings import Settings
 from stream.switches import write_switches
 
-__all__ = ["Outlet"]
+__all__ = ["Outlet", "SecondLearnerError"]
 
 log = logging.getLogger("tagstream.control")
 
 _AGAIN_S: Final = 1.0
 # The topic takes 8 MiB, and a record has more to it than its value.
 _STATE_BYTES: Final = 8_000_000
+
+
+class SecondLearnerError(TagstreamError):
+    """Two processes have learned one model at once, which they do while the group changes at the most."""
 
 
 class Outlet:
@@ -40,9 +44,17 @@ class Outlet:
         self._clock = clock
         self._stop = stop
         self._gate = gate
+        self._hurries = threading.Event()
+
+    def hurry(self) -> None:
+        """From now on wait for nothing: what can't be published at once isn't. Any thread."""
+        self._hurries.set()
 
     def publish(self, publications: Iterable[Publication]) -> None:
-        """Publish all, in their order. Blocks. Raises ConfigurationError, or UnavailableError once `stop` is set."""
+        """Publish all, in their order. Blocks.
+
+        Raises ConfigurationError, SecondLearnerError, or UnavailableError once `stop` is set or there is no time.
+        """
         for each in publications:
             self._until_done(each)
 
@@ -52,7 +64,7 @@ class Outlet:
                 self._publish(publication)
                 return
             except TagstreamError as error:
-                if not error.retriable or self._stop.is_set():
+                if not error.retriable or self._stop.is_set() or self._hurries.is_set():
                     raise
                 log.warning("%s", error)
                 self._stop.wait(_AGAIN_S)
@@ -61,6 +73,7 @@ class Outlet:
         settings, addresses = self._settings, self._addresses
         if isinstance(publication, NewSnapshot):
             publish_snapshot(settings, addresses, publication.snapshot, self._clock)
+            self._check_first(publication)
             self._switch(publication.model, publication.version)
         elif isinstance(publication, SwitchAgain):
             self._switch(publication.model, publication.version)
@@ -78,6 +91,17 @@ class Outlet:
         else:
             _say(publication)
             self._record(settings.ops_metrics_topic, publication.model, encode_report(publication))
+
+    def _check_first(self, publication: NewSnapshot) -> None:
+        """Of a version the first content counts. Whoever came second must go on from that one."""
+        model, version = publication.model, publication.version
+        counting = read_models(self._settings, self._addresses)
+        ours = json.loads(json.dumps(publication.snapshot))
+        if counting.problem(model, version) is not None or counting.record(model, version) != ours:
+            raise SecondLearnerError(
+                f"Version {version} of the model {model} was published by another control process before.",
+                remedy="Nothing is lost: started again, this one goes on from that version.",
+            )
 
     def _switch(self, model: str, version: int) -> None:
         settings, addresses = self._settings, self._addresses
@@ -114,6 +138,8 @@ def _say(report: Report) -> None:
     elif isinstance(report, SamplesReport):
         counts = ", ".join(f"{count:,} {reason}" for reason, count in report.passed_over.items())
         log.warning("model %s: samples passed over: %s. %s", report.model or "–", counts, report.last)
+    elif isinstance(report, LearningReport):
+        log.debug("model %s: %s of %s samples for a first snapshot.", report.model, report.samples, report.wanted)
     else:
         what = f"the feature {report.feature}" if report.feature else "its error"
         log.info("model %s: %s has drifted, from %.3g to %.3g.", report.model, what, report.before, report.after)

@@ -1,4 +1,5 @@
-"""What goes to `ops-metrics`: how a model did each time it was asked for a snapshot, drifts, samples passed over.
+"""What goes to `ops-metrics`: how a model did each time it was asked for a snapshot, drifts, samples passed over, and
+how far a model is that has no snapshot yet.
 
 JSON, key = the model's name, so that a model's reports keep their order. Reports are for people and their dashboards:
 nothing acts on them, and they may be lost or come twice.
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
-__all__ = ["DriftReport", "ModelReport", "Report", "SamplesReport", "encode_report", "parse_report"]
+__all__ = ["DriftReport", "LearningReport", "ModelReport", "Report", "SamplesReport", "encode_report", "parse_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,22 @@ class SamplesReport:
     last: str
 
 
-Report = ModelReport | DriftReport | SamplesReport
-_KINDS: dict[str, type[Report]] = {each.kind: each for each in (ModelReport, DriftReport, SamplesReport)}
+@dataclass(frozen=True, slots=True)
+class LearningReport:
+    """How far a model is of which nothing is published yet. wanted: a first snapshot is tried after so many samples."""
+
+    kind: ClassVar[str] = "learning"
+    at: int
+    model: str
+    samples: int
+    wanted: int
+    catalog_version: int = 0
+
+
+Report = ModelReport | DriftReport | SamplesReport | LearningReport
+_KINDS: dict[str, type[Report]] = {
+    each.kind: each for each in (ModelReport, DriftReport, SamplesReport, LearningReport)
+}
 
 
 def encode_report(report: Report) -> bytes:

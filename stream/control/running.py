@@ -6,7 +6,9 @@
    want published is published there too, before the batch counts as read. Once a second they are asked what is due.
 4. When partitions go away, the learners are released: their states are published, and whoever has the partitions next
    takes them up.
-5. At the stop, or at the first error, the learners are released and the app is stopped, within a deadline.
+5. At the stop the app is stopped, within a deadline, and the learners are released: the batch under way is learned to
+   its end first. At an error they are released at once, while nobody else has the partitions yet; a learner that was in
+   the middle of a batch is left out.
 
 Faust restarts an agent that fails and goes on; here the first failure ends the process, for somebody to see to it.
 """
@@ -19,6 +21,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import faust
@@ -30,6 +33,7 @@ from stream.control.memory import TopicMemory
 from stream.control.outlet import Outlet
 from stream.control.pace import Pace
 from stream.control.publications import Publication
+from stream.control.sweep import Sweep
 from stream.embedded import Addresses, runtime_folder
 from stream.errors import ConfigurationError, TagstreamError
 from stream.settings import Settings
@@ -78,9 +82,13 @@ def run_control(
         if finding.severity == "error" and finding.topic in needed:
             raise ConfigurationError(f"{finding.topic}: {finding.message}", remedy=finding.remedy)
     pace = pace or Pace(settings.snapshot_samples, settings.snapshot_every_ms / 1000)
+    if addresses.embedded:
+        pace = replace(pace, state_samples=None)  # it compacts nothing, and keeps everything in memory
     with TopicMemory(settings, addresses, clock) as memory:
         gate = SwitchGate(settings, addresses, clock)
-        plane = _Plane(Learners(memory, clock, pace, gate.may_pass), Outlet(settings, addresses, clock, stop, gate))
+        learners = Learners(memory, clock, pace, gate.may_pass, gate.unused)
+        outlet, sweep = Outlet(settings, addresses, clock, stop, gate), Sweep(settings, addresses, clock)
+        plane = _Plane(learners, outlet, sweep)
         # Faust wants a folder; with tables in memory it leaves nothing in it.
         with tempfile.TemporaryDirectory(prefix="control-", dir=runtime_folder(settings)) as folder:
             asyncio.run(_run(_options(settings, addresses, folder), settings, plane, stop, on_ready))
@@ -89,23 +97,36 @@ def run_control(
 class _Plane:
     """The learners and their way out, in one thread. The first error is kept, and ends everything."""
 
-    def __init__(self, learners: Learners, outlet: Outlet) -> None:
+    def __init__(self, learners: Learners, outlet: Outlet, sweep: Sweep) -> None:
         self._learners = learners
         self._outlet = outlet
+        self._sweep = sweep
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tagstream-learners")
+        self._leaving = asyncio.Event()
         self.failure: Exception | None = None
 
     async def learn(self, values: Sequence[bytes | None]) -> None:
-        """Learn from records and publish what comes of it."""
+        """Learn from records and publish what comes of it.
+
+        After an error it waits until the app is stopped: what nobody learns from must not count as read meanwhile.
+        """
         await self._do(lambda: self._learners.learn(values))
+        if self.failure is not None:
+            await self._leaving.wait()
 
     async def tick(self) -> None:
-        """Publish what is due by time."""
-        await self._do(self._learners.tick)
+        """Publish what is due by time; delete what has become too old."""
+        await self._do(self._tick)
 
     async def release(self) -> None:
         """Publish all states and forget the learners."""
         await self._do(self._learners.release)
+
+    async def end(self) -> None:
+        """The same for the last time, after an error too. What can't be published is said in the log."""
+        self._outlet.hurry()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
+        self._leaving.set()
 
     def close(self) -> None:
         """Wait for what is under way."""
@@ -120,6 +141,18 @@ class _Plane:
             self._outlet.publish(work())
         except Exception as error:  # noqa: BLE001  # the outer loop of this thread: kept, and raised at the end
             self.failure = self.failure or error
+
+    def _tick(self) -> list[Publication]:
+        self._sweep.tick()
+        return self._learners.tick()
+
+    def _end(self) -> None:
+        for each in self._learners.release():
+            try:
+                self._outlet.publish([each])
+            except Exception as error:  # noqa: BLE001  # as above; the next one may still be published
+                log.warning("what was learned last can't be published: %s", error)
+                self.failure = self.failure or error
 
 
 async def _run(
@@ -143,8 +176,10 @@ async def _run(
     finally:
         # The reason is taken now: stopping clears it.
         reason = plane.failure or app.crash_reason
+        if reason:
+            await plane.end()
         stopped = await _stop(app, starting)
-        await plane.release()
+        await plane.end()
         plane.close()
     if plane.failure or reason:
         raise _sentence(plane.failure or reason)
@@ -216,8 +251,8 @@ def _sentence(error: BaseException | None) -> BaseException:
     log.debug("the control process failed", exc_info=error)
     failure = TagstreamError(
         f"The control process failed: {type(error).__name__}: {error}".rstrip(": ") + ".",
-        remedy="It is a bug, or something that Kafka sent. Start it again: it goes on from what was saved last, within "
-        "five minutes.",
+        remedy="It is a bug, or something that Kafka sent. Start it again: the model that it was at work on goes on "
+        "from what was saved of it last, within five minutes, the others from where they were.",
     )
     failure.__cause__ = error
     return failure

@@ -124,9 +124,10 @@ def _headline(snapshot: Mapping[str, Any]) -> str:
         said = "" if silhouette is None else f", silhouette {silhouette:.2f}"
         return f"{head}: {len(snapshot['clusters'])} clusters{said}"
     if snapshot["kind"] == "quantiles":
-        return (
-            f"{head}: scores of 1 to {len(snapshot['fields'][0]['boundaries']) + 1} against {quality['users']:,} users"
-        )
+        bins = len(snapshot["fields"][0]["boundaries"]) + 1
+        users = quality.get("users")
+        against = f"{max(quality['values']):,} values" if users is None else f"{users:,} users"
+        return f"{head}: scores of 1 to {bins} against {against}"
     if quality.get("auc") is None:
         return f"{head}: not judged yet"
     last = quality["last_value"]["auc"]

@@ -8,4 +8,4 @@ from stream.control.pace import Pace
 
 __all__ = ["DEMO_PACE"]
 
-DEMO_PACE: Final = Pace(snapshot_samples=40_000, snapshot_every_s=20.0, state_every_s=3_600.0)
+DEMO_PACE: Final = Pace(snapshot_samples=40_000, snapshot_every_s=20.0, state_every_s=3_600.0, state_samples=None)

@@ -35,6 +35,7 @@ class DeclaredModel:
     `features` are the names of the features or fields in the order of a sample's values; `durations` says of each
     whether it is a time in ms; `names` are those that somebody gave to clusters, by id; `lower_is_better` is by field,
     and empty where durations decide. `clusters` is how many, for denstream and dbstream how many at the most.
+    `samples_events`: a user gives any number of samples a day; else one.
     `fingerprint` is that of `rules.models.Model`: snapshots and states of another one are of another model.
     """
 
@@ -52,6 +53,7 @@ class DeclaredModel:
     names: dict[int, str] = field(default_factory=dict)
     lower_is_better: tuple[bool, ...] = ()
     fingerprint: str = ""
+    samples_events: bool = False
 
     def __post_init__(self) -> None:
         known = ALGORITHMS.get(self.kind)
@@ -109,4 +111,5 @@ def declared_of(catalog: Catalog, model: Model) -> DeclaredModel:
         names=dict(model.names),
         lower_is_better=model.lower_is_better,
         fingerprint=model.fingerprint,
+        samples_events=model.sampling.at == "events",
     )

@@ -108,7 +108,8 @@ def learner_of(
 ) -> Learner:
     """A learner that goes on from `state`, else from the last published snapshot, else from nothing.
 
-    A snapshot newer than the one the state was taken after takes that one's place. Of a snapshot that was learned for
+    A snapshot that is not older than the one the state was taken after takes that one's place (another process may have
+    published another content under its version before). Of a snapshot that was learned for
     another declaration only the numbers go on: the version, and the ids of clusters. Raises LearningError if either is
     not what it should be; a state of another format or of a model declared otherwise is passed over.
     """
@@ -119,6 +120,6 @@ def learner_of(
     learner = Learner(model, previous)
     if state is None or not learner.restore(state):
         return learner
-    if previous is not None and previous["version"] > learner.version:
+    if previous is not None and previous["version"] >= learner.version:
         learner.adopt(previous)
     return learner

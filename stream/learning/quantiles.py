@@ -94,7 +94,7 @@ class QuantileLearner:
                 return Refusal(
                     model.name,
                     "waiting",
-                    f"Only {count:,} users have a value of {name}; {model.bins} bins want "
+                    f"Only {count:,} samples of the last {HOURS} hours have a value of {name}; {model.bins} bins want "
                     f"{_LEAST_A_BIN * model.bins:,}.",
                 )
             counts.append(count)
@@ -111,7 +111,8 @@ class QuantileLearner:
             "made_at": made_at_ms,
             "samples": self.samples,
             "fields": fields,
-            "quality": {"users": max(counts), "values": counts},
+            # A value is a user's only where each user gives one a day.
+            "quality": {"values": counts} if model.samples_events else {"users": max(counts), "values": counts},
             "accepted": True,
             "reason": "The first snapshot." if self.previous is None else "It passes its checks.",
         }

@@ -6,7 +6,7 @@
 2. The switch record is reached. The walk of the switch before is finished, what is missing of the filling is done, and
    everything due at or before W happens under the old catalog. Then one step names the new version in the position.
    A snapshot of a model has nothing to be filled. One that the running catalog can't use is noted, and comes into force
-   with a catalog that can.
+   with a catalog that can, if none that is newer can be used by then.
 3. From then on a new engine brings rows over when they are touched, and the walk visits the others, bucket by bucket.
 
 All of it is steps. So whoever takes the partition finds it where it was left, and nothing depends on the pace: a
@@ -210,28 +210,30 @@ class Changeover:
         """The next step towards the other side of a model's switch record."""
         running, position, programs = self.running, self.running.position, self.programs
         catalog = programs.catalogs.catalog(position.catalog_version)
+        before = _in_force(position)
+        after = at_a_snapshot(before, programs.models, catalog, name, switch.version)
         useless = why_useless(programs.models, catalog, name, switch.version)
-        after = at_a_snapshot(_in_force(position), name, switch.version, is_useful=useless is None)
-        if useless is not None:
+        if programs.models.problem(name, switch.version) is not None:
+            log.warning("partition %d: %s It is passed over.", running.letters.partition, useless)
             running.attempt = Attempt("note", switch.offset, 1)
-            if programs.models.problem(name, switch.version) is not None:
-                log.warning("partition %d: %s It is passed over.", running.letters.partition, useless)
-                return self._passed(switch, "note", {}, published)
+            return self._passed(switch, "note", {}, published)
+        if after.versions == before.versions:
             log.info("partition %d: %s It waits for a catalog that it fits.", running.letters.partition, useless)
+            running.attempt = Attempt("note", switch.offset, 1)
             return self._passed(switch, "note", _named(after), published)
         if position.walk is not None:
             return self._walk(position.walk, limit, published)
         if programs.program_if_ready(position.catalog_version, None, after.versions) is None:
             return None
-        before = position.switch
+        last = position.switch
         crossed = {
             **_named(after),
             "switch": Switch(
-                None if before is None else before.previous,
+                None if last is None else last.previous,
                 self._watermark_ms(switch),
                 kind=MODEL,
                 model=name,
-                catalog_changes={} if before is None else before.changes_by_catalog,
+                catalog_changes={} if last is None else last.changes_by_catalog,
             ),
             "walk": Walk(0),
         }

@@ -175,11 +175,11 @@ def _control(
 
 
 def _is_newer(switch: SwitchRecord, position: Position) -> bool:
-    """Whether it is to be looked at: one of a model that is waited with already is not, either."""
+    """Whether it is to be looked at: it names a version above all that were switched to before."""
     if switch.model is None:
         return switch.version > position.catalog_version
-    in_force, waiting = position.model_versions.get(switch.model, 0), position.models_waiting.get(switch.model)
-    return switch.version > in_force and switch.version != waiting
+    reached = position.model_versions.get(switch.model, 0), position.models_waiting.get(switch.model, 0)
+    return switch.version > max(reached)
 
 
 def _switch(message: Message, mark: bytes, app: str) -> SwitchRecord | None:

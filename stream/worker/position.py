@@ -160,7 +160,8 @@ class Position(_Body, frozen=True, kw_only=True):
     backfill: what is being prepared for the next one.
     warming: by aggregate (`key_text`), from when on it is whole, in ms of log time (`NEVER_MS`: never), where the log
     no longer reached back far enough when it was filled.
-    models_waiting: by model, the newest version that was switched to but is of no use to the catalog that runs.
+    models_waiting: by model, the newest version that was switched to, where it isn't the one in force: it is of no use
+    to the catalog that runs.
     replay_to: the K that Redis was found behind, until it has been passed.
     """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rules.catalog import parse_catalog
-from stream.clock import SystemClock
+from stream.clock import ManualClock, SystemClock
 from stream.control.gate import SwitchGate
 from stream.control.learners import Learners
 from stream.control.outlet import Outlet
@@ -71,6 +71,30 @@ def test_models_are_listed_with_their_quality_and_the_last_refusal(shop: Setting
     listed = json.loads(asked(shop, tmp_path, "models", "--json").stdout)["models"]
     assert [(each["name"], each["version"]) for each in listed] == [("behaviour", 2), ("rfm", 1), ("churn", 2)]
     assert listed[2]["reports"][-1]["code"] == "worse"
+
+
+def test_a_model_without_a_snapshot_says_how_many_samples_are_still_wanted(
+    stack: Stack, settings: Settings, tmp_path: Path
+) -> None:
+    opened_shop(settings, stack.addresses, catalog())
+    assert "rfm        quantiles" in asked(settings, tmp_path, "models").stdout.decode()
+    clock = ManualClock(SystemClock().now_ms())
+    at_work = Learners(PlainMemory(catalog()), clock, Pace(2_000, 1e9))
+    outlet = Outlet(settings, stack.addresses, clock, threading.Event(), SwitchGate(settings, stack.addresses, clock))
+    outlet.publish(at_work.learn(moments("behaviour", 312)))
+    clock.advance_ms(10_000)
+    outlet.publish(at_work.tick())
+    text = asked(settings, tmp_path, "models").stdout.decode()
+    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert lines["behaviour"].endswith("learning: 312 of 1,000 samples")
+    assert lines["rfm"].endswith("nothing published yet")
+    assert "learning: 312 of 1,000 samples" in asked(settings, tmp_path, "models", "behaviour").stdout.decode()
+    behaviour, rfm, _ = json.loads(asked(settings, tmp_path, "models", "--json").stdout)["models"]
+    assert (behaviour["learning"], behaviour["reports"]) == ({"samples": 312, "wanted": 1_000}, [])
+    assert rfm["learning"] is None
+    outlet.publish(at_work.learn(moments("behaviour", 700, start=312)))
+    behaviour, *_ = json.loads(asked(settings, tmp_path, "models", "--json").stdout)["models"]
+    assert (behaviour["learning"], behaviour["version"]) == (None, 1)
 
 
 def test_one_model_is_told_with_clusters_names_and_groups(shop: Settings, tmp_path: Path) -> None:

@@ -99,17 +99,24 @@ def test_a_crash_while_learning_ends_the_process_with_a_sentence_and_1(
     stack: Stack, settings: Settings, tmp_path: Path
 ) -> None:
     opened_shop(settings, stack.addresses, catalog())
-    sent_samples(settings, stack.addresses, "rfm", moments("rfm", 10))
+    sent_samples(settings, stack.addresses, "rfm", moments("rfm", 500))
     crash = (
-        "import sys; from stream.control.learners import Learners; from stream.cli import main\n"
-        "def learn(*_): raise RuntimeError('the sketch is upside down')\n"
-        "Learners.learn = learn; sys.argv = ['tagstream', 'control']; main()"
+        "import sys; from stream.learning.clusters import ClusterLearner; from stream.cli import main\n"
+        "def learn(*_): raise RuntimeError('the centre is outside')\n"
+        "ClusterLearner.learn = learn; sys.argv = ['tagstream', 'control']; main()"
     )
     with running_control(settings, tmp_path, command=(sys.executable, "-c", crash)) as process:
+        eventually(lambda: committed(settings, stack) == 500, "the first samples to be learned")
+        sent_samples(settings, stack.addresses, "behaviour", moments("behaviour", 10))
         assert process.wait(60) == 1
     said = (tmp_path / "control.err").read_text()
-    assert "The control process failed: RuntimeError: the sketch is upside down." in said
+    assert "The control process failed: RuntimeError: the centre is outside." in said
     assert "Traceback" not in said
+    # The model that was at work may have half a batch in it; what the other had learned is not lost.
+    state = read_state(settings, stack.addresses, "rfm")
+    assert state is not None
+    assert state["learned"]["samples"] == 500
+    assert read_state(settings, stack.addresses, "behaviour") is None
 
 
 def test_a_catalog_that_can_not_be_read_ends_the_process_with_a_sentence(

@@ -146,10 +146,12 @@ def test_a_snapshot_for_a_catalog_to_come_waits_until_it_has_come_and_comes_back
             [(f"5-{n}", 1, 2, "catalog", {"worth": 2}) for n in range(5)]
             + [(f"500-{n}", 2, 1, "catalog", {"worth": 2}) for n in range(5)]
         )
-        # The catalog before comes back, and with it the model that it had.
+        # The catalog before comes back, and with it the model that it had, whatever came meanwhile.
+        publish(settings, stack.addresses, worth(other, (600.0, 6.0), version=3))
+        settled(stack, settings, run, worth=3)
         apply(settings, stack.addresses, catalog(version=3))
         settled(stack, settings, run, worth=1)
-        assert {position.models_waiting["worth"] for position in positions(stack, settings)} == {2}
+        assert {position.models_waiting["worth"] for position in positions(stack, settings)} == {3}
 
 
 def test_a_catalog_without_the_model_takes_everybody_out_of_its_clusters(stack: Stack, settings: Settings) -> None:

@@ -15,7 +15,6 @@ from rules.catalog import Catalog
 from rules.models import fits
 from rules.program import Program, compile_catalog
 from rules.reference import Reference
-from rules.reference_models import sort_snapshots
 from stream.engine import Engine, SampleRow, row_clusters, row_members, row_step
 from stream.engine.result import NEVER_MS, Message, Records, StepResult
 from tests.property.random_catalogs import parsed
@@ -62,8 +61,8 @@ class EngineRun:
     """One partition's engine and what its worker keeps in Redis: rows, due times, sizes, indexed members.
 
     After a switch `stale` are the users whose rows are still of the catalog, or the snapshots, before, and `filled`
-    their rows as made anew from the log under a new catalog. `snapshots` are those in force, by model, `waiting` those
-    that fit no model yet.
+    their rows as made anew from the log under a new catalog. `snapshots` are those in force, by model, `met` all
+    that the log has switched to.
     """
 
     catalog: Catalog
@@ -84,11 +83,12 @@ class EngineRun:
     filled: dict[str, bytes] = field(default_factory=dict)
     log: list[Fed] = field(default_factory=list)
     snapshots: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    waiting: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    met: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     sampled: bool = False
     samples: list[SampleRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.met = {name: [snapshot] for name, snapshot in self.snapshots.items()}
         self.program: Program = compile_catalog(self.catalog, None, self.snapshots, sampled=self.sampled)
         self.switched_ms: int | None = None
         self.restart()
@@ -133,8 +133,8 @@ class EngineRun:
         backfill = EngineRun(catalog, self.partition, self.partition_count)
         if self.log:
             backfill.feed(self.log)
-        self.snapshots, self.waiting = sort_snapshots(self.snapshots, self.waiting, catalog)
-        self.filled = backfill.rows
+        fitting = {name: [each for each in met if fits(each, catalog)] for name, met in self.met.items()}
+        self.filled, self.snapshots = backfill.rows, {name: found[-1] for name, found in fitting.items() if found}
         self._begin_again(catalog, self.catalog, watermark_ms)
 
     def switch_model(self, snapshot: Mapping[str, Any], watermark_ms: int) -> None:
@@ -142,14 +142,12 @@ class EngineRun:
         self.walk(sorted(self.stale))
         self.look(watermark_ms)
         name, version = snapshot["model"], snapshot["version"]
-        if version <= self.program.model_versions.get(name, 0):
+        met = self.met.setdefault(name, [])
+        if met and version <= met[-1]["version"]:
             return
+        met.append(snapshot)
         if not fits(snapshot, self.catalog):
-            if version > self.waiting.get(name, {"version": 0})["version"]:
-                self.waiting[name] = snapshot
             return
-        if name in self.waiting and self.waiting[name]["version"] < version:
-            del self.waiting[name]
         self.filled, self.snapshots = {}, {**self.snapshots, name: snapshot}
         self._begin_again(self.catalog, None, watermark_ms)
 

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from rules.catalog import parse_catalog
 from rules.models import fits
 from stream.clock import ManualClock
 from stream.control.learners import Learners, Remembered
 from stream.control.pace import Pace
 from stream.control.publications import NewSnapshot, Publication, SavedState, SwitchAgain
-from stream.control.reports import ModelReport, SamplesReport, encode_report, parse_report
+from stream.control.reports import LearningReport, ModelReport, SamplesReport, encode_report, parse_report
 from stream.learning import Refusal, check_snapshot
 from stream.learning.clusters import ClusterLearner
-from tests.unit.control.control_shop import PlainMemory, catalog, labels, moments, snapshots
+from tests.unit.control.control_shop import CATALOG, PlainMemory, catalog, labels, moments, snapshots
 
 NOW_MS = 1_000_000_000_000
 PACE = Pace(snapshot_samples=2_000, snapshot_every_s=600.0, state_every_s=300.0)
@@ -235,3 +236,49 @@ def test_a_sample_of_a_time_to_come_is_passed_over_and_counted() -> None:
     (report,) = at_work.tick()
     assert isinstance(report, SamplesReport)
     assert (report.model, report.passed_over) == ("rfm", {"too_far_ahead": 1})
+
+
+def test_a_snapshot_that_is_refused_gives_its_turn_to_the_next_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+    at_work = Learners(
+        PlainMemory(catalog()),
+        ManualClock(NOW_MS),
+        PACE,
+        lambda: not turns.append("asked"),  # type: ignore[func-returns-value]  # it is for the list
+        lambda: turns.append("given back"),
+    )
+    monkeypatch.setattr(ClusterLearner, "snapshot", lambda *_: Refusal("behaviour", "worse", "It is worse."))
+    at_work.learn(moments("behaviour", 1_000))
+    assert turns == ["asked", "given back"]
+    at_work.learn(moments("rfm", 1_000))
+    assert turns == ["asked", "given back", "asked"]
+
+
+def test_how_far_a_model_is_is_told_until_it_has_a_snapshot() -> None:
+    clock = ManualClock(NOW_MS)
+    at_work = learners(clock=clock)
+
+    def told() -> list[tuple[str, int, int]]:
+        clock.advance_ms(10_000)
+        found = [each for each in at_work.tick() if isinstance(each, LearningReport)]
+        assert all(parse_report(encode_report(each)) == each for each in found)
+        return [(each.model, each.samples, each.wanted) for each in found]
+
+    at_work.learn([*moments("behaviour", 312), *moments("rfm", 20)])
+    assert told() == [("behaviour", 312, 1_000), ("rfm", 20, 1_000)]
+    assert told() == []
+    at_work.learn(moments("rfm", 30, start=20))
+    assert told() == [("rfm", 50, 1_000)]
+    at_work.learn([*moments("behaviour", 700, start=312), *moments("rfm", 5, start=50)])
+    assert [(each.model, each.samples) for each in at_work.release() if isinstance(each, LearningReport)] == [
+        ("rfm", 55)
+    ]
+
+
+def test_of_quantiles_that_sample_at_events_values_are_counted_and_no_users() -> None:
+    text = CATALOG.replace("kind: quantiles\n", "kind: quantiles\n    sample: {{at: events, share: 1.0}}\n")
+    at_events = parse_catalog(text.format(version=1, clusters=3, names="{}"))
+    (snapshot,) = snapshots(learners(PlainMemory(at_events)).learn(moments("rfm", 1_000)))
+    assert snapshot["quality"] == {"values": [1_000, 1_000]}
+    (snapshot,) = snapshots(learners().learn(moments("rfm", 1_000)))
+    assert snapshot["quality"] == {"users": 1_000, "values": [1_000, 1_000]}

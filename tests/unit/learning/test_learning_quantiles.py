@@ -88,7 +88,7 @@ def test_missing_values_are_left_out_and_too_few_are_refused() -> None:
     learner.learn(samples_of(MODEL, values))
     refusal = learner.snapshot(1)
     assert isinstance(refusal, Refusal)
-    assert refusal.reason == "Only 0 users have a value of frequency; 5 bins want 50."
+    assert refusal.reason == "Only 0 samples of the last 24 hours have a value of frequency; 5 bins want 50."
 
 
 def test_a_constant_field_has_one_boundary_many_times() -> None:

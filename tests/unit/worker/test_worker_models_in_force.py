@@ -44,9 +44,32 @@ def test_snapshots_are_found_by_model_and_version() -> None:
     assert models.newest("worth") == 2
 
 
+def centres(models: PublishedModels, version: int = 1) -> list[list[float]]:
+    return [each["centre"] for each in models.record("worth", version)["clusters"]]
+
+
 def test_of_two_under_one_key_the_first_counts() -> None:
     models = of(worth(HERE, (1.0, 2.0)), worth(HERE, (3.0, 4.0)))
-    assert [each["centre"] for each in models.record("worth", 1)["clusters"]] == [[1.0], [2.0]]
+    assert centres(models) == [[1.0], [2.0]]
+
+
+def test_of_two_contents_of_a_version_the_first_counts_and_goes_when_it_is_deleted() -> None:
+    models = PublishedModels("app.models")
+    for key, given in ((b"worth@1#0a", (1.0, 2.0)), (b"worth@1#0b", (3.0, 4.0)), (b"worth@1#0a", (5.0, 6.0))):
+        models.add(record(key, json.dumps(worth(HERE, given)).encode()))
+    assert (centres(models), models.keys("worth", 1)) == ([[1.0], [2.0]], [b"worth@1#0a", b"worth@1#0b"])
+    models.add(record(b"worth@1#0a", None))
+    assert (centres(models), models.versions("worth")) == ([[3.0], [4.0]], [1])
+    models.add(record(b"worth@1#0b", None))
+    assert (models.names, models.keys("worth", 1), models.fingerprint("worth", 1)) == ([], [], None)
+
+
+def test_which_declaration_a_snapshot_is_of_can_be_asked_of_any() -> None:
+    models = of(worth(HERE), worth(THERE, version=2))
+    models.add(record(b"worth@3", b"nonsense"))
+    models.add(record(b"worth@4", b'{"fingerprint": 4}'))
+    here, there = (each.models["worth"].fingerprint for each in (HERE, THERE))
+    assert [models.fingerprint("worth", version) for version in (1, 2, 3, 4, 5)] == [here, there, None, None, None]
 
 
 def repr_start(key: bytes | None) -> str:
@@ -55,7 +78,18 @@ def repr_start(key: bytes | None) -> str:
 
 @pytest.mark.parametrize(
     "key",
-    [None, b"", b"worth", b"worth@", b"worth@x", b"@1", "worth@²".encode(), b"worth@" + b"9" * 5_000, b"Worth@1"],
+    [
+        None,
+        b"",
+        b"worth",
+        b"worth@",
+        b"worth@x",
+        b"@1",
+        "worth@²".encode(),
+        b"worth@" + b"9" * 5_000,
+        b"Worth@1",
+        b"worth@1#",
+    ],
     ids=repr_start,
 )
 def test_a_record_that_names_no_model_and_version_is_passed_over(key: bytes | None) -> None:
@@ -104,33 +138,47 @@ def test_a_snapshot_fits_the_declaration_it_was_learned_for() -> None:
     assert "other features" in (unfit_reason({**worth(HERE), "features": features}, HERE) or "")
 
 
-def test_a_useful_snapshot_comes_into_force_and_one_that_is_not_waits() -> None:
-    before = ModelsInForce({"worth": 3}, {"worth": 5, "rfm": 1})
-    assert at_a_snapshot(before, "worth", 4, is_useful=True) == ModelsInForce({"worth": 4}, {"worth": 5, "rfm": 1})
-    assert at_a_snapshot(before, "worth", 6, is_useful=True) == ModelsInForce({"worth": 6}, {"rfm": 1})
-    assert at_a_snapshot(before, "worth", 6, is_useful=False) == ModelsInForce({"worth": 3}, {"rfm": 1, "worth": 6})
-    assert at_a_snapshot(before, "worth", 4, is_useful=False) == before
+def test_a_snapshot_that_is_newer_comes_into_force_or_waits_until_a_catalog_can_use_it() -> None:
+    models = of(worth(HERE), worth(THERE, version=2), worth(HERE, version=3), rfm(HERE))
+    first = at_a_snapshot(ModelsInForce(), models, HERE, "worth", 1)
+    second = at_a_snapshot(first, models, HERE, "worth", 2)
+    assert (first, second) == (ModelsInForce({"worth": 1}), ModelsInForce({"worth": 1}, {"worth": 2}))
+    assert at_a_snapshot(second, models, HERE, "worth", 1) == second
+    assert at_a_snapshot(second, models, HERE, "rfm", 1) == ModelsInForce({"rfm": 1, "worth": 1}, {"worth": 2})
+    assert at_a_snapshot(second, models, HERE, "worth", 3) == ModelsInForce({"worth": 3})
+    assert at_a_snapshot(second, models, THERE, "worth", 3) == ModelsInForce({"worth": 2}, {"worth": 3})
 
 
 @pytest.mark.parametrize(
     ("into", "before", "after"),
     [
-        (THERE, ModelsInForce({"worth": 1}, {"worth": 2}), ModelsInForce({"worth": 2}, {"worth": 1})),
-        (HERE, ModelsInForce({"worth": 2}, {"worth": 1}), ModelsInForce({"worth": 1}, {"worth": 2})),
+        (THERE, ModelsInForce({"worth": 1}, {"worth": 2}), ModelsInForce({"worth": 2})),
+        (HERE, ModelsInForce({"worth": 2}), ModelsInForce({"worth": 1}, {"worth": 2})),
         (THERE, ModelsInForce({"worth": 1}, {}), ModelsInForce({}, {"worth": 1})),
         (HERE, ModelsInForce({"worth": 1}, {"worth": 2}), ModelsInForce({"worth": 1}, {"worth": 2})),
-        (HERE, ModelsInForce({"rfm": 1}, {"worth": 9}), ModelsInForce({"rfm": 1}, {"worth": 9})),
+        (HERE, ModelsInForce({"rfm": 1}, {"worth": 3}), ModelsInForce({"rfm": 1, "worth": 1}, {"worth": 3})),
     ],
 )
-def test_a_catalog_takes_the_snapshots_that_fit_it(into: Catalog, before: ModelsInForce, after: ModelsInForce) -> None:
-    models = of(worth(HERE), worth(THERE, version=2), rfm(HERE))
+def test_a_catalog_takes_the_newest_snapshots_that_fit_it(
+    into: Catalog, before: ModelsInForce, after: ModelsInForce
+) -> None:
+    models = of(worth(HERE), worth(THERE, version=2), worth(THERE, version=3), rfm(HERE))
     assert at_a_catalog(before, models, into) == after
+
+
+def test_a_declaration_of_long_ago_finds_its_snapshot_though_others_came_meanwhile() -> None:
+    models = of(worth(HERE), worth(THERE, version=2), worth(THERE, version=3))
+    there = at_a_catalog(ModelsInForce({"worth": 1}), models, THERE)
+    for version in (2, 3):
+        there = at_a_snapshot(there, models, THERE, "worth", version)
+    assert there == ModelsInForce({"worth": 3})
+    assert at_a_catalog(there, models, HERE) == ModelsInForce({"worth": 1}, {"worth": 3})
 
 
 def test_where_a_log_was_cut_the_newest_snapshots_made_before_it_begins_are_in_force() -> None:
     snapshots = [{**worth(HERE, version=number), "made_at": 1_000 * number} for number in (1, 2, 3)]
-    models = of(*snapshots, {**worth(THERE, version=4), "made_at": 2_500})
-    assert at_the_start(models, HERE, 2_600, {}) == ModelsInForce({"worth": 2}, {"worth": 4})
+    models = of(*snapshots, {**worth(THERE, version=4), "made_at": 3_500})
+    assert at_the_start(models, HERE, 2_600, {}) == ModelsInForce({"worth": 2})
     assert at_the_start(models, HERE, 900, {}) == ModelsInForce()
     assert at_the_start(models, HERE, 900, {"worth": 3}) == ModelsInForce({"worth": 3})
     assert at_the_start(models, HERE, None, {}) == ModelsInForce({"worth": 3}, {"worth": 4})

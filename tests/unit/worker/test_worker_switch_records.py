@@ -63,7 +63,7 @@ def test_a_batch_ends_before_a_switch_to_a_newer_version_of_a_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_force", "waiting", "version"), [(3, None, 3), (3, None, 2), (None, 4, 4), (3, 4, 4), (3, 5, 2)]
+    ("in_force", "waiting", "version"), [(3, None, 3), (3, None, 2), (None, 4, 4), (3, 4, 4), (3, 5, 2), (3, 7, 4)]
 )
 def test_a_switch_to_a_model_that_is_known_is_passed_over(
     in_force: int | None, waiting: int | None, version: int
@@ -74,9 +74,9 @@ def test_a_switch_to_a_model_that_is_known_is_passed_over(
     assert (intake.records.offsets.tolist(), intake.switch) == ([4, 6], None)
 
 
-def test_a_switch_to_a_model_newer_than_the_one_in_force_is_looked_at_though_a_newer_one_waits() -> None:
-    intake = taken(switch(5, 4, model="churn"), models={"churn": 3}, waiting={"churn": 7})
-    assert intake.switch == SwitchRecord(4, 5, 1_000, "churn")
+def test_a_switch_to_a_version_above_all_that_came_before_is_looked_at() -> None:
+    intake = taken(switch(5, 8, model="churn"), models={"churn": 3}, waiting={"churn": 7})
+    assert intake.switch == SwitchRecord(8, 5, 1_000, "churn")
 
 
 def test_who_reads_the_past_again_passes_all_switches_over() -> None:
