@@ -42,6 +42,8 @@ Percentiles = tuple[float, float, float]
 """p50, p90 and p99, in ms."""
 
 _TIMEOUT_S = 300.0
+_LINGER_MS = 25
+"""Of live events: so the broker has fewer batches in its logs, and gets slower later."""
 _AFTER_S = 3.0
 _SEGMENTS = """
   bench_buyers: {when: 'count("Order Completed") >= 1'}
@@ -197,7 +199,9 @@ def _run(first: Catalog, folder: Path, users: int, rate: int, before_s: float, s
             sent: dict[Place, float] = {}
             enough = threading.Event()
             arguments = (stack, ours, rate, _TIMEOUT_S, sent)
-            live = threading.Thread(target=send_live, args=arguments, kwargs={"enough": enough}, name="live")
+            live = threading.Thread(
+                target=send_live, args=arguments, kwargs={"linger_ms": _LINGER_MS, "enough": enough}, name="live"
+            )
             try:
                 wait_until(lambda: _is_quiet(reader), process, "the past's changes", _TIMEOUT_S, 0.5)
                 live.start()

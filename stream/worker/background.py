@@ -49,25 +49,37 @@ class Background:
         started_s = self._clock.monotonic_s()
         at_work = _at_work(owned)
         if at_work and (_crossing(at_work) or self._pace.is_time(started_s)):
-            done = self._piece(at_work, perform_round, published)
+            computing_s = self._piece(at_work, perform_round, published)
             ended_s = self._clock.monotonic_s()
-            if done:
+            if computing_s is not None:
                 is_live = self._heard_s is not None and ended_s - self._heard_s < _LIVE_S
-                self._pace.done(started_s, ended_s, busy=is_live)
+                self._pace.done(started_s, ended_s, computing_s, busy=is_live)
             else:
                 self._pace.nothing(ended_s)
         for each in owned:
             self._hold(each)
 
-    def _piece(self, at_work: Sequence[Owned], perform_round: PerformRound, published: Published) -> bool:
-        """A piece of one partition, which has the next turn; a step's cost is mostly its own. False: none has one."""
+    def _piece(self, at_work: Sequence[Owned], perform_round: PerformRound, published: Published) -> float | None:
+        """A piece of one partition, which has the next turn; a step's cost is mostly its own. None: none has one.
+
+        Returns the seconds that it took to compute it.
+        """
+        computed_s = began_s = 0.0
+
+        def compute(owned: Owned, _: Running) -> Step | None:
+            nonlocal computed_s, began_s
+            began_s = self._clock.monotonic_s()
+            step = _step(owned, self._pace.size, published)
+            computed_s = self._clock.monotonic_s()
+            return step
+
         in_turn = sorted(at_work, key=lambda each: (each.partition <= self._last, each.partition))
         in_turn.sort(key=lambda each: not _crossing([each]))
         for each in in_turn:
-            if perform_round(lambda owned, _: _step(owned, self._pace.size, published), [each]):
+            if perform_round(compute, [each]):
                 self._last = each.partition
-                return True
-        return False
+                return computed_s - began_s
+        return None
 
     def _hold(self, owned: Owned) -> None:
         """Fetch no more of a partition while much waits behind a switch record."""

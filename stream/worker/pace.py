@@ -21,9 +21,10 @@ _LARGEST_IDLE: Final = 2_048
 
 @dataclass(slots=True)
 class Pace:
-    """Adapts the size of a piece to the time that pieces take. Times are monotonic seconds.
+    """Adapts the size of a piece to the time that it takes to compute one. Times are monotonic seconds.
 
-    size: users or records of the next piece.  next_s: not before then.
+    What publishing takes does not count: smaller pieces would only publish more often, and a broker that is slow become
+    slower.  size: users or records of the next piece.  next_s: not before then.
     """
 
     size: int = 256
@@ -33,16 +34,15 @@ class Pace:
         """Whether a piece may be done now."""
         return now_s >= self.next_s
 
-    def done(self, started_s: float, now_s: float, *, busy: bool) -> None:
-        """A piece has been done. busy: live events are coming."""
-        took_s = now_s - started_s
+    def done(self, started_s: float, now_s: float, computing_s: float, *, busy: bool) -> None:
+        """A piece has been done, of which `computing_s` were spent computing. busy: live events are coming."""
         wanted_s, largest = (_BUSY_S, _LARGEST_BUSY) if busy else (_IDLE_S, _LARGEST_IDLE)
-        if took_s > wanted_s:
+        if computing_s > wanted_s:
             self.size //= 2
-        elif took_s < wanted_s / 2:
+        elif computing_s < wanted_s / 2:
             self.size *= 2
         self.size = max(min(self.size, largest), _SMALLEST)
-        self.next_s = now_s + (took_s * _REST if busy else 0.0)
+        self.next_s = now_s + ((now_s - started_s) * _REST if busy else 0.0)
 
     def nothing(self, now_s: float) -> None:
         """There was nothing to do yet."""
