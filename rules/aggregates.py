@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 UNITS = 1_000_000
+"""Of one. A whole number of units divided by it is rounded once: so does Python with two whole numbers."""
 """Units in one: amounts are kept as whole multiples of 10⁻⁶."""
 
 IN_UNITS = ("sum", "min", "max")
@@ -68,8 +69,8 @@ def cuts_at(aggregate: Aggregate | Days, threshold: float) -> tuple[int, int]:
     """The least value of the aggregate at or above the threshold, and the least above it (or beyond every value)."""
     if aggregate.function in IN_UNITS:
         return (
-            _least(lambda units: float(units) / UNITS >= threshold, threshold * UNITS),
-            _least(lambda units: float(units) / UNITS > threshold, threshold * UNITS),
+            _least(lambda units: units / UNITS >= threshold, threshold * UNITS),
+            _least(lambda units: units / UNITS > threshold, threshold * UNITS),
         )
     if abs(threshold) >= _GREATEST:
         clamped = _LEAST if threshold < 0 else _GREATEST

@@ -60,6 +60,8 @@ from rules.tables import (
 
 __all__ = ["Column", "Features", "column_of", "values_of"]
 
+_EXACT = 2**53  # up to here every whole number is a double
+
 Booleans = npt.NDArray[np.bool_]
 
 
@@ -210,14 +212,20 @@ def _aggregate(node: Aggregate, features: Features) -> Column:
     if node.function in ("since", "since_first"):
         return Column(features.moment - values, values != NOT_YET_MS)
     if node.function in IN_UNITS:
-        return Column(values.astype(np.float64) / UNITS, values != NO_VALUE)
+        return Column(_amounts(values), values != NO_VALUE)
     return Column(values, np.ones(len(values), np.bool_))
 
 
 def _mean(node: Aggregate, features: Features) -> Column:
     total, values = (features.value[:, features.aggregates[part]] for part in mean_parts(node))
     known = values > 0
-    return Column(total.astype(np.float64) / UNITS / np.where(known, values, 1), known)
+    return Column(_amounts(total) / np.where(known, values, 1), known)
+
+
+def _amounts(units: Int64) -> Float64:
+    """The doubles nearest to units / 10⁶. Of more units than a double holds, the whole part is one, and large."""
+    whole, rest = np.divmod(units, UNITS)
+    return np.where(np.abs(units) <= _EXACT, units / UNITS, whole + rest / UNITS)
 
 
 def _fact(node: Node, kind: Kind, features: Features) -> Column:

@@ -16,7 +16,7 @@ from datetime import date
 from typing import Any, assert_never
 
 from rules.days import date_in_text, days_between, local_day, local_hour
-from rules.history import MAX_MAGNITUDE, Event, cut_text, is_number, number_as_double, units_of
+from rules.history import MAX_MAGNITUDE, UNITS_PER_ONE, Event, cut_text, is_number, number_as_double, units_of
 from rules.models import Model
 from rules.nodes import (
     Aggregate,
@@ -284,12 +284,12 @@ def _aggregate(node: Aggregate, history: History, now_ms: int) -> Value:
 def _summary(function: str, units: Sequence[int]) -> float | None:
     """Of numbers in millionths: the sum (0 of none), the mean, the least or the greatest (missing of none)."""
     if function == "sum":
-        return float(sum(units)) / 1e6
+        return sum(units) / UNITS_PER_ONE
     if not units:
         return None
     if function == "mean":
-        return float(sum(units)) / 1e6 / float(len(units))
-    return float(min(units) if function == "min" else max(units)) / 1e6
+        return sum(units) / UNITS_PER_ONE / float(len(units))
+    return (min(units) if function == "min" else max(units)) / UNITS_PER_ONE
 
 
 def counted_events(node: Aggregate, events: Iterable[Event]) -> Iterator[Event]:

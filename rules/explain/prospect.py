@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Protocol
 
+from rules.aggregates import UNITS
 from rules.days import date_in_text, day_begins_ms, days_between, local_day, local_hour
 from rules.explain.quantiles import NO_MODELS, LearnedModels
 from rules.explain.values import Read, Source, evaluate, sources_of
@@ -386,7 +387,7 @@ def _with(function: str, base: float | None, name: str, counted: list[Happening]
     if function == "values":
         return (base or 0.0) + sum(times for times, _ in numbers)
     if function == "sum":
-        return (round((base or 0.0) * 1e6) + sum(times * round(number * 1e6) for times, number in numbers)) / 1e6
+        return (round((base or 0.0) * UNITS) + sum(times * round(number * UNITS) for times, number in numbers)) / UNITS
     present = [number for _, number in numbers] + ([] if base is None else [base])
     if not present:
         return None

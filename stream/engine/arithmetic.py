@@ -35,7 +35,9 @@ from stream.engine.windows import bucket_at, is_missing, next_leaving
 
 __all__ = ["calculate", "feature_value", "line"]
 
-UNITS = 1e6
+UNITS = 1_000_000
+EXACT = 2**53
+"""Up to here every whole number is a double."""
 
 
 @inner
@@ -64,7 +66,20 @@ def load(tables: PackedTables, state: State, row: int, aggregate: int, moment: i
     kind = entry(tables, fields.AGGREGATE_KIND, aggregate)
     if is_missing(kind, value):
         return math.nan
-    return float(value) / UNITS if kind in (SUM, LEAST, GREATEST) else float(value)
+    return amount(value) if kind in (SUM, LEAST, GREATEST) else float(value)
+
+
+@inner
+def amount(units: int) -> float:
+    """The double nearest to units / 10⁶.
+
+    Of more units than a double holds the whole part is a double, and so large that the rest's own error can't bring the
+    sum to another one: the rest is a midpoint between two doubles itself, or 2⁻³⁴ away from each.
+    """
+    if -EXACT <= units <= EXACT:
+        return units / UNITS
+    whole = units // UNITS
+    return float(whole) + (units - whole * UNITS) / UNITS
 
 
 @inner

@@ -77,7 +77,7 @@ def _as_seen(node: Aggregate | Days, value: int, moment_ms: int) -> float | int 
     if node.function in ("since", "since_first"):
         return None if value == NOT_YET_MS else moment_ms - value
     if node.function in IN_UNITS:
-        return None if value == NO_VALUE else float(value) / UNITS
+        return None if value == NO_VALUE else int(value) / UNITS
     return None if value == NO_VALUE else value
 
 

@@ -124,11 +124,13 @@ def inside(between: Between, value: int) -> bool:
     return (between.low <= value < between.high) is not between.outside
 
 
-@pytest.mark.parametrize("threshold", [0.1, 0.3, 1e-7, 999999999999.9, -2.675, 5e-7, 1e300, -1e300])
+@pytest.mark.parametrize(
+    "threshold", [0.1, 0.3, 1e-7, 999999999999.9, 600000000001, -999999999999, -2.675, 5e-7, 1e300, -1e300]
+)
 def test_a_sums_cuts_are_where_the_doubles_compare_differently(threshold: float) -> None:
     at, above = cuts_at(SUM, threshold)
-    assert (at / 1e6 >= threshold, (at - 1) / 1e6 < threshold) == (True, True) or abs(threshold) > 1e12
-    assert (above / 1e6 > threshold, (above - 1) / 1e6 <= threshold) == (True, True) or abs(threshold) > 1e12
+    assert (at / 10**6 >= threshold, (at - 1) / 10**6 < threshold) == (True, True) or abs(threshold) > 1e12
+    assert (above / 10**6 > threshold, (above - 1) / 10**6 <= threshold) == (True, True) or abs(threshold) > 1e12
 
 
 def test_hops_are_rounded_up_to_whole_milliseconds() -> None:
