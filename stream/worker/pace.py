@@ -12,6 +12,9 @@ _IDLE_S: Final = 0.05
 _REST: Final = 1.0
 """While events come, background work rests as long as it took: half of the time is theirs, and the servers'."""
 _NOTHING_REST_S: Final = 0.02
+_LEAST_S: Final = 1e-4
+_STEP: Final = 2.0
+"""By so much a piece may be larger or smaller than the one before."""
 _SMALLEST: Final = 128
 """Committing and publishing a step takes 5 ms (a transaction 20) however few users it has; these take about as long."""
 _LARGEST_BUSY: Final = 512
@@ -37,11 +40,8 @@ class Pace:
     def done(self, started_s: float, now_s: float, computing_s: float, *, busy: bool) -> None:
         """A piece has been done, of which `computing_s` were spent computing. busy: live events are coming."""
         wanted_s, largest = (_BUSY_S, _LARGEST_BUSY) if busy else (_IDLE_S, _LARGEST_IDLE)
-        if computing_s > wanted_s:
-            self.size //= 2
-        elif computing_s < wanted_s / 2:
-            self.size *= 2
-        self.size = max(min(self.size, largest), _SMALLEST)
+        factor = min(max(wanted_s / max(computing_s, _LEAST_S), 1 / _STEP), _STEP)
+        self.size = max(min(round(self.size * factor), largest), _SMALLEST)
         self.next_s = now_s + ((now_s - started_s) * _REST if busy else 0.0)
 
     def nothing(self, now_s: float) -> None:

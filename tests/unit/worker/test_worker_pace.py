@@ -27,6 +27,14 @@ def test_without_live_events_pieces_may_take_longer_and_shrink_when_events_come(
     assert pace.size == 512
 
 
+def test_a_piece_is_as_large_as_fits_the_time_that_is_wanted() -> None:
+    pace = Pace(size=256)
+    pace.done(10.0, 10.05, 0.016, busy=True)
+    assert pace.size == 320
+    pace.done(11.0, 11.05, 0.025, busy=True)
+    assert pace.size == 256
+
+
 def test_a_slow_broker_makes_pieces_no_smaller() -> None:
     pace = Pace(size=256)
     pace.done(10.0, 10.2, 0.008, busy=True)
