@@ -77,7 +77,7 @@ def test_records_are_judged_by_the_version_before() -> None:
     plan = plan_filling(catalog(2, spent='sum("Order", "revenue")', orders='count("Order")'), base)
     assert plan.program is not None
     engine = Engine(plan.program, app="app", partition=0, partition_count=1)
-    properties = [{"revenue": 5}, {"revenue": "much"}, {"revenue": 7, "tax": "none"}, {"tax": 1, "revenue": 1}]
+    properties = [{"revenue": 5}, {"revenue": "much"}, {"revenue": 7, "tax": "none"}, {"tax": 1, "revenue": 10**400}]
     event = {"type": "track", "userId": "ann", "event": "Order"}
     values = [
         json.dumps({**event, "timestamp": f"2026-01-01T00:00:0{second}Z", "properties": each}).encode()
@@ -97,7 +97,7 @@ def test_records_are_judged_by_the_version_before() -> None:
     assert [(reject.index, reject.reason) for reject in result.rejects] == [(2, "not_a_number")]
     assert result.changes == []
     (profile,) = engine.profiles(["ann"])
-    assert sorted(value for value in profile.tags.values() if isinstance(value, int | float)) == [1, 3, 6]
+    assert sorted(value for value in profile.tags.values() if isinstance(value, int | float)) == [1, 3, 5]
 
 
 def test_the_busiest_hour_is_filled_again_where_the_time_zone_changes() -> None:
