@@ -207,16 +207,8 @@ class _Compiler:
                     compiled.null_columns.add(column)
             if aggregate.where is not None and aggregate.where not in compiled.wheres:
                 compiled.wheres[aggregate.where] = len(compiled.wheres)
-                self.number_properties(aggregate.where)
                 compiled.where_programs.append(self.program(truth(aggregate.where), compiled.where_leaves))
         compiled.text_columns.update(leaf.source for leaf in compiled.where_leaves.numbers if leaf.kind == VALUE_MATCH)
-
-    def number_properties(self, where: Node) -> None:
-        """Number the properties of a condition as it was written: a number that no double holds is a reject there."""
-        if isinstance(where, Property):
-            self.compiled.properties(where.name)
-        for child in children(where):
-            self.number_properties(child)
 
     def condition(self, node: Node) -> list[int]:
         """A segment's or level's condition as code; what it shares with others is looked at once."""

@@ -64,7 +64,8 @@ class Event:
     """One event as its record says it.
 
     t_ms: its timestamp, ms since 1970.  name: the name it is counted under, None for types that are not counted.
-    message_id: None when it has none.  properties, traits: as decoded from JSON (`traits` only of `identify`).
+    message_id: None when it has none.  properties, traits: as decoded from JSON (`traits` only of `identify`), a number
+    that no double holds as None.
     """
 
     user: str
@@ -78,15 +79,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What a catalog reads of events, and is therefore particular about.
+    """What a catalog is particular about in events.
 
     summed: (event name, property) pairs that are aggregated as a number (`sum mean min max`), where something else is
-    refused.  properties, traits: the names read; a number there that is too large for a double is refused.
+    refused.
     """
 
     summed: AbstractSet[tuple[str, str]] = frozenset()
-    properties: AbstractSet[str] = frozenset()
-    traits: AbstractSet[str] = frozenset()
 
 
 def read_event(value: bytes | None, horizon_ms: int, reads: Reads) -> Event:
@@ -106,8 +105,6 @@ def read_event(value: bytes | None, horizon_ms: int, reads: Reads) -> Event:
     properties, traits, _ = (_object(document, field) for field in ("properties", "traits", "context"))
     if type_ != "identify":
         traits = {}
-    _check_finite(properties, reads.properties)
-    _check_finite(traits, reads.traits)
     if name is not None:
         _check_summed(name, properties, reads.summed)
     message_id = document.get("messageId")
@@ -117,8 +114,8 @@ def read_event(value: bytes | None, horizon_ms: int, reads: Reads) -> Event:
         name=name,
         t_ms=t_ms,
         message_id=str(message_id) if message_id else None,
-        properties=properties,
-        traits=traits,
+        properties=_held_by_doubles(properties),
+        traits=_held_by_doubles(traits),
     )
 
 
@@ -249,12 +246,11 @@ def _object(document: Mapping[str, object], field: str) -> Mapping[str, object]:
     return value
 
 
-def _check_finite(members: Mapping[str, object], read: AbstractSet[str]) -> None:
-    """What is read is no number too large for a double; what an object or an array holds is not read."""
-    for name in sorted(read & members.keys()):
-        value = members[name]
-        if is_number(value) and number_as_double(value) is None:
-            raise RecordError("wrong_type", f"{name!r} is a number too large for a double")
+def _held_by_doubles(members: Mapping[str, object]) -> dict[str, object]:
+    """The members, a number that no double holds as None; what an object or an array holds is not looked at."""
+    return {
+        name: None if is_number(value) and number_as_double(value) is None else value for name, value in members.items()
+    }
 
 
 def _check_summed(name: str, properties: Mapping[str, object], summed: AbstractSet[tuple[str, str]]) -> None:
@@ -265,7 +261,7 @@ def _check_summed(name: str, properties: Mapping[str, object], summed: AbstractS
             continue
         if not is_number(value):
             raise RecordError("not_a_number", f"property {key!r} of {name!r} is aggregated as a number and is none")
-        if abs(float(value)) >= MAX_MAGNITUDE:
+        if abs(value) >= MAX_MAGNITUDE:
             raise RecordError("number_too_large", f"property {key!r} of {name!r} is 10^12 or more in magnitude")
 
 

@@ -19,7 +19,7 @@ from rules.history import Reads, RecordError, hash_of_user, read_event
 from rules.interpret import PRESENT, History, value_of, walk
 from rules.looks import looks_ms, sum_peak_units
 from rules.models import CLUSTERS, Model, fits
-from rules.nodes import Aggregate, Node, Property, Trait
+from rules.nodes import Aggregate, Node
 from rules.reference_messages import Outcome, ReferenceProfile, cloud_event
 from rules.reference_models import ModelsInForce, ReferenceSample, next_model_moment_ms
 from rules.reference_user import Occasion, User
@@ -71,16 +71,11 @@ class Reference:
         self._condition_nodes = [*in_conditions, *self.models.field_nodes(in_conditions)]
         features = [feature.expression for model in catalog.models.values() for feature in model.features]
         tags = [tag.expression for tag in catalog.tags.values()]
-        everything = list(_distinct([*segments, *levels, *tags, *features]))
+        everything = _distinct([*segments, *levels, *tags, *features])
         aggregates = [node for node in everything if isinstance(node, Aggregate)]
         self._sums = [node for node in aggregates if node.function in ("sum", "mean")]
         numeric = [node for node in aggregates if node.function in ("sum", "mean", "min", "max")]
-        read = {node.property for node in aggregates if node.property is not None}
-        self._reads = Reads(
-            summed={(node.event or "", node.property or "") for node in numeric},
-            properties=read | {node.name for node in everything if isinstance(node, Property)},
-            traits={node.name for node in everything if isinstance(node, Trait)},
-        )
+        self._reads = Reads(summed={(node.event or "", node.property or "") for node in numeric})
 
     @property
     def users(self) -> list[str]:

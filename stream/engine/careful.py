@@ -102,38 +102,36 @@ def check_fields(fields: Fields, horizon_ms: int) -> dict[str, str | None]:
 
 
 def read_members(fields: Fields, field: str, names: Sequence[str]) -> dict[str, Any]:
-    """The values of those of the members `names` that the object `field` has; an array or object is its bytes.
+    """The values of those of the members `names` that the object `field` has.
 
-    Raises RefusedError for a number that no double can hold.
+    An array or object is its bytes, a number that no double can hold an infinity, or an integer of many digits.
     """
     raw = fields.get(field)
     if raw is None or _first_byte(raw) != ord("{"):
         return {}
     members = msgspec.json.decode(raw, type=Fields)
-    values = {name: _value(members, name) for name in names if name in members}
-    for name, value in values.items():
-        if _is_infinite(value):
-            raise RefusedError("wrong_type", f"{field}.{name} is {_describe(value)}; expected a finite one")
-    return values
+    return {name: _value(members, name) for name in names if name in members}
 
 
 def check_numbers(properties: dict[str, Any], summed: set[str]) -> None:
     """Of the properties that the catalog sums in this event, each must be a number below `NUMBER_LIMIT` in magnitude.
 
-    Null and absent are no numbers, but nothing to sum either. Raises RefusedError.
+    Null and absent are no numbers, but nothing to sum either. Of several that are none, the first by name gives the
+    reason. Raises RefusedError.
     """
-    for name, value in properties.items():
-        if name not in summed or value is None:
+    for name in sorted(summed & properties.keys()):
+        value = properties[name]
+        if value is None:
             continue
         found = f"properties.{name} is {_describe(value)}; the catalog sums it, so expected a number"
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise RefusedError("not_a_number", found)
-        if abs(float(value)) >= NUMBER_LIMIT:
+        if abs(value) >= NUMBER_LIMIT:
             raise RefusedError("number_too_large", f"{found} below 10¹² in magnitude")
 
 
 def _value(fields: Fields, name: str) -> Any:
-    """The decoded member: None where it is absent, an infinity where it is a number that no double can hold.
+    """The decoded member: None where it is absent, an infinity for a number of a magnitude that msgspec refuses.
 
     An array or object stays as its bytes: nothing looks into it, so nothing in it can be wrong.
     """

@@ -13,6 +13,7 @@ from stream.engine.packed import PackedTables, entry, number, span
 from stream.engine.sets import add_to_set, identity_of
 from stream.engine.state import BUCKETS, NO_TIME, Scratch, State
 from stream.engine.strings import IDENTITY, Texts
+from stream.engine.values import NUMBER_LIMIT
 from stream.engine.windows import advance, bucket_at, extreme, is_extreme
 
 __all__ = ["count_event", "too_large"]
@@ -138,7 +139,11 @@ def count_event(
         column = entry(tables, fields.AGGREGATE_PROPERTY, aggregate)
         if column >= 0:
             value_kind = events.property_kind[event, column]
-            if value_kind != NUMBER and (kind != DISTINCT or value_kind in (MISSING, OTHER)):
+            if kind == DISTINCT:
+                if value_kind in (MISSING, OTHER):
+                    continue
+            # Such a number is a reject, unless the catalog that judged the record did not aggregate it.
+            elif value_kind != NUMBER or abs(events.property_number[event, column]) >= NUMBER_LIMIT:
                 continue
         if not passes_where(tables, scratch, texts, events, event, aggregate):
             continue

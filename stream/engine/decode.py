@@ -231,12 +231,15 @@ class Decoder:
 
         suspects = (name == _NO_NAME) | (time_ms < 0) | (time_ms > records.horizon_ms[index])
         suspects |= _strange_users([event.user for event in events])
-        suspects |= np.isinf(properties.numbers).any(axis=1)
-        suspects[np.repeat(np.arange(len(events)), np.diff(traits.start))[np.isinf(traits.number)]] = True
         for column in np.flatnonzero(self._aggregated.any(axis=1)).tolist():
             kinds, numbers = properties.kinds[:, column], properties.numbers[:, column]
             good = (kinds == MISSING) | ((kinds == NUMBER) & (np.abs(numbers) < NUMBER_LIMIT))
             suspects |= ~good & self._aggregated[column, np.maximum(name, NOT_COUNTED) + 1]
+        # Where nothing is aggregated, a number that no double holds is a null.
+        infinite = np.isinf(properties.numbers)
+        if infinite.any():
+            properties.kinds[infinite] = MISSING
+            properties.numbers[infinite] = 0.0
 
         columns = Columns(
             record=index,

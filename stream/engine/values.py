@@ -68,8 +68,8 @@ class Properties(NamedTuple):
 class Traits(NamedTuple):
     """Trait values of n events: those of event i are `[start[i], start[i + 1])` of the k ones.
 
-    start: `(n + 1,) int32`.  trait: `(k,) int32`.  kind: `(k,) uint8`.  number: `(k,) float64`, an infinity for what no
-    double can hold.  text: `(k,) int32`, the place of a string, -1 for what is no string.
+    start: `(n + 1,) int32`.  trait: `(k,) int32`.  kind: `(k,) uint8`, `MISSING` also of a number that no double can
+    hold.  number: `(k,) float64`.  text: `(k,) int32`, the place of a string, -1 for what is no string.
     """
 
     start: npt.NDArray[np.int32]
@@ -214,10 +214,8 @@ def read_traits(events: Sequence[ReadEvent], count: int, places: dict[str, int])
             number.append(_double(value))
             text.append(places.setdefault(cut_text(value), len(places)) if isinstance(value, str) else -1)
         start[i + 1] = len(trait) - before
-    return Traits(
-        np.cumsum(start, dtype=np.int32),
-        np.array(trait, np.int32),
-        np.array(kind, np.uint8),
-        np.array(number, np.float64),
-        np.array(text, np.int32),
-    )
+    kinds, numbers = np.array(kind, np.uint8), np.array(number, np.float64)
+    infinite = np.isinf(numbers)
+    kinds[infinite] = MISSING
+    numbers[infinite] = 0.0
+    return Traits(np.cumsum(start, dtype=np.int32), np.array(trait, np.int32), kinds, numbers, np.array(text, np.int32))

@@ -1,8 +1,8 @@
 """Messages of `events`: behaviour in the Segment spec, JSON, keyed by the user's UTF-8 bytes.
 
 What these models take, the engine takes (but for what a catalog asks of a property, and a timestamp too far ahead,
-which only the worker can tell). The engine is more patient in one thing: `alias` and `group` without the id of the
-other side pass there.
+which only the worker can tell). The engine is more patient in two things: `alias` and `group` without the id of the
+other side pass there, and so does a number that no double holds, as a null.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ PLAN = DecodePlan(
     traits=("gender", "age"),
 )
 TIME_MS = 1_767_225_600_000
+NO_DOUBLES = ["1e400", "-1e400", "9" * 309, "-" + "9" * 400, "1" + "0" * 5000, "-" + "9" * 5000, "9" * 400 + ".5"]
 
 
 def records_of(*values: bytes | None) -> Records:
@@ -262,6 +263,39 @@ def test_in_null_columns_a_null_is_told_from_nothing() -> None:
         assert columns.property_text[:, 1].tolist() == [0, ABSENT, 0, 0, 0][:count]
     nothing = decode(event(), event(properties=None), plan=TEXT_PLAN).columns
     assert nothing.property_text[:, 1].tolist() == [ABSENT, ABSENT]
+
+
+@pytest.mark.parametrize("number", NO_DOUBLES)
+def test_a_number_that_no_double_holds_is_a_null(number: str) -> None:
+    def read(value: object, *beside: object) -> list[object]:
+        rows = [event(properties={"category": each, "brand": each}) for each in (value, *beside)]
+        columns = decode(*[row.replace(b'"?"', number.encode()) for row in rows], plan=TEXT_PLAN).columns
+        matrices = columns.property_kind, columns.property_number, columns.property_text, columns.property_units
+        return [matrix.tolist() for matrix in matrices]
+
+    neighbours: list[list[object]] = [[], [7], [True], ["x", 2.5], [None], [[]]]
+    for beside in neighbours:
+        assert read("?", *beside) == read(None, *beside)
+
+
+@pytest.mark.parametrize("number", NO_DOUBLES)
+def test_inside_an_array_or_object_a_number_that_no_double_holds_is_not_looked_at(number: str) -> None:
+    values = [
+        event(properties={"category": each}, traits={"age": each}, type="identify") for each in (["?"], {"a": "?"})
+    ]
+    columns = decode(*[value.replace(b'"?"', number.encode()) for value in values]).columns
+    assert columns.property_kind[:, 1].tolist() == [OTHER, OTHER]
+    assert columns.trait_kind.tolist() == [OTHER, OTHER]
+
+
+@pytest.mark.parametrize("number", NO_DOUBLES)
+def test_a_trait_that_no_double_holds_removes_the_trait(number: str) -> None:
+    value = event(type="identify", traits={"age": "?", "gender": "F"}).replace(b'"?"', number.encode())
+    columns = decode(value, event(type="identify", traits={"age": 33})).columns
+    assert columns.trait.tolist() == [0, 1, 1]
+    assert columns.trait_kind.tolist() == [STRING, MISSING, NUMBER]
+    assert columns.trait_number.tolist() == [0, 0, 33]
+    assert columns.trait_text.tolist() == [0, -1, -1]
 
 
 def test_a_record_read_carefully_tells_a_null_from_nothing_too() -> None:

@@ -72,12 +72,26 @@ def test_a_window_is_whole_when_it_has_passed_and_what_counts_for_ever_never_is(
     assert found == [1_000 + 61 * (30 * DAY_MS // 60), NEVER_MS, NEVER_MS]
 
 
+def _filled(values: list[bytes], new: Catalog, base: Catalog) -> dict[str, object]:
+    """What the filling makes of one user's records, by the function that it is new in."""
+    plan = plan_filling(new, base)
+    assert plan.program is not None
+    engine = Engine(plan.program, app="app", partition=0, partition_count=1)
+    count = len(values)
+    zeros = np.zeros(count, np.int64)
+    batch = engine.decode(Records([*values], zeros, zeros, np.full(count, 2**60, np.int64), np.zeros(count, np.bool_)))
+    engine.load(batch.cold, [None])
+    assert engine.process(batch, 0, 1).rejects == []
+    (profile,) = engine.profiles(["ann"])
+    return {node.split("\x1f")[0]: profile.tags[f"tag_{place}"] for place, node in enumerate(plan.nodes)}
+
+
 def test_records_are_judged_by_the_version_before() -> None:
     base = catalog(old='sum("Order", "tax")')
     plan = plan_filling(catalog(2, spent='sum("Order", "revenue")', orders='count("Order")'), base)
     assert plan.program is not None
     engine = Engine(plan.program, app="app", partition=0, partition_count=1)
-    properties = [{"revenue": 5}, {"revenue": "much"}, {"revenue": 7, "tax": "none"}, {"tax": 1, "revenue": 1}]
+    properties = [{"revenue": 5}, {"revenue": "much"}, {"revenue": 7, "tax": "none"}, {"tax": 1, "revenue": 10**400}]
     event = {"type": "track", "userId": "ann", "event": "Order"}
     values = [
         json.dumps({**event, "timestamp": f"2026-01-01T00:00:0{second}Z", "properties": each}).encode()
@@ -97,7 +111,23 @@ def test_records_are_judged_by_the_version_before() -> None:
     assert [(reject.index, reject.reason) for reject in result.rejects] == [(2, "not_a_number")]
     assert result.changes == []
     (profile,) = engine.profiles(["ann"])
-    assert sorted(value for value in profile.tags.values() if isinstance(value, int | float)) == [1, 3, 6]
+    assert sorted(value for value in profile.tags.values() if isinstance(value, int | float)) == [1, 3, 5]
+
+
+def test_a_number_too_large_to_aggregate_adds_nothing_where_only_the_new_version_aggregates_it() -> None:
+    base = catalog(seen='count("Order", where=property("revenue") > 3)')
+    new = catalog(
+        2, **{f"its_{name}": f'{name}("Order", "revenue")' for name in ("sum", "mean", "min", "max", "distinct")}
+    )
+    event = {"type": "track", "userId": "ann", "event": "Order", "timestamp": "2026-01-01T00:00:00Z"}
+    values = [json.dumps({**event, "properties": {"revenue": x}}).encode() for x in (5, 1e12, -1e15, 10**400, 7)]
+    assert _filled(values, new, base) == {
+        "sum": 12,
+        "mean": 6,
+        "min": 5,
+        "max": 7,
+        "distinct": 4,
+    }
 
 
 def test_the_busiest_hour_is_filled_again_where_the_time_zone_changes() -> None:
