@@ -73,6 +73,7 @@ class OutputFile:
     def _open(self) -> BinaryIO | gzip.GzipFile:
         if self.name == STANDARD_OUTPUT:
             sys.stdout.flush()
+            sys.stdout.buffer.write(b"")  # if it is closed that is told now, not after an hour
             return sys.stdout.buffer
         path = Path(self.name)
         if _is_device(self.name):
