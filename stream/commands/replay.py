@@ -16,7 +16,7 @@ import typer
 from stream.commands.event_files import Lines, read_lines, total_bytes
 from stream.commands.options import AsJson, Catalog
 from stream.commands.outcome import InputError
-from stream.commands.output import is_terminal, moment, note, print_json, print_line, print_table
+from stream.commands.output import is_terminal, moment, note, print_json, print_line, print_table, rejected_text
 from stream.commands.output_files import STANDARD_OUTPUT, OutputFile, refuse_clashes
 
 if TYPE_CHECKING:
@@ -241,11 +241,10 @@ def _summary(
 
 def _one_line(summary: dict[str, object]) -> str:
     rejected: dict[str, int] = summary["rejected"]  # type: ignore[assignment]  # a summary's values are of many types
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejected.items())
     return (
         f"{_counted(summary['events'], 'event')} of {_counted(summary['users'], 'user')}, "
         f"{_counted(summary['changes'], 'change')}, "
-        f"{sum(rejected.values()):,} rejected{f' ({reasons})' if reasons else ''}, "
+        f"{rejected_text(rejected)}, "
         f"{_counted(summary['duplicates'], 'duplicate')}; {summary['seconds']} s, "
         f"{summary['events_per_second'] or 0:,} events/s"
     )
