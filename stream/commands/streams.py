@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stream.errors import TagstreamError
 
-__all__ = ["ClosedOutputError", "stand_in_for_closed_streams"]
+__all__ = ["ClosedOutputError", "refuse_closed_output", "stand_in_for_closed_streams"]
 
 
 class ClosedOutputError(TagstreamError):
@@ -49,6 +49,12 @@ def stand_in_for_closed_streams() -> None:
         sys.stdout = io.TextIOWrapper(_NoOutput(), encoding="utf-8", write_through=True)
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it lives as long as the process
+
+
+def refuse_closed_output() -> None:
+    """Raise `ClosedOutputError` if stdout is closed: told at once, not after an hour's work."""
+    if isinstance(sys.stdout.buffer, _NoOutput):
+        raise ClosedOutputError
 
 
 def _reserve(number: int) -> None:

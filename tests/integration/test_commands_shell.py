@@ -156,6 +156,26 @@ def test_a_full_disk_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert [b"Traceback" in said for said in (replayed.stderr, checked.stderr)] == [False, False]
 
 
+def test_of_a_full_standard_output_it_is_said_that_it_ends_midway(tmp_path: Path) -> None:
+    _write_a_shop(tmp_path)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "replay", "e.jsonl", "-c", "shop.yaml", "--changes", "-"],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.decode().splitlines()) == (
+        1,
+        [
+            "tagstream: Standard output can't be written: No space left on device.",
+            "  It ends midway, so don't use it. Make room, then run the command again.",
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
