@@ -31,7 +31,8 @@ _TOKEN = re.compile(
     |(?P<open_string>["'][^\n\r]*)
     |(?P<foreign>\*\*|//|:=|->|=>|<>|&&|\|\||<<|>>|\.\.\.)
     |(?P<operator>==|!=|<=|>=|[-+*/<>=()\[\],])
-    |(?P<strange>[!-/:-@\[-`{-~]|[^\x00-\x7f]+|.)
+    |(?P<space>\s+)
+    |(?P<strange>[!-/:-@\[-`{-~]|[^\s\x00-\x7f]+|.)
     |$)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -146,6 +147,8 @@ def scan(text: str) -> tuple[list[Token], list[Flaw]]:
                 found=clip(token.text),
                 expected=f"a closing {token.text[0]}",
             )
+        elif kind == "space":
+            flaw = _strange_space(token)
         elif kind != "operator":
             flaw = _strange(token)
         if flaw is not None:
@@ -165,6 +168,21 @@ def _foreign_word(token: Token) -> Flaw:
         found=token.text,
         expected="and, or, not, in, true, false, a tag or a function",
         suggestion=suggestion,
+    )
+
+
+def _strange_space(token: Token) -> Flaw:
+    """White space that is neither a space nor a tab nor the end of a line; nobody sees that it is another."""
+    number = f"U+{ord(token.text[0]):04X}"
+    name = unicodedata.name(token.text[0], "")
+    return Flaw(
+        ProblemCode.BAD_CHARACTER,
+        f"{f'{number}, {name},' if name else number} may stand only inside a string; "
+        "between words and signs stand plain spaces",
+        token.span,
+        found=number,
+        expected="a plain space",
+        suggestion="a plain space",
     )
 
 
