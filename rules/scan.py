@@ -106,6 +106,7 @@ class Token(NamedTuple):
         return Span(self.start, self.end)
 
 
+_EMPTY_STRINGS = ('""', "''")
 _LANGUAGE_KEYWORDS = frozenset({"and", "or", "not", "in"})
 _FOREIGN_KEYWORDS = frozenset(keyword.kwlist) - _LANGUAGE_KEYWORDS
 
@@ -137,6 +138,9 @@ def scan(text: str) -> tuple[list[Token], list[Flaw]]:
                     found=before.text,
                     expected="a string without a prefix",
                 )
+            elif token.text in _EMPTY_STRINGS and text.startswith(token.text[0], token.end):
+                flaws.append(_triple_quotes(token))
+                break  # what is inside would be read as if it were outside
             else:
                 flaw = _check_string(token)
         elif kind == "open_string":
@@ -168,6 +172,18 @@ def _foreign_word(token: Token) -> Flaw:
         found=token.text,
         expected="and, or, not, in, true, false, a tag or a function",
         suggestion=suggestion,
+    )
+
+
+def _triple_quotes(token: Token) -> Flaw:
+    quote = token.text[0]
+    return Flaw(
+        ProblemCode.NOT_IN_LANGUAGE,
+        f"triple quotes are not part of the language: a string stands between one {quote} and the next",
+        Span(token.start, token.end + 1),
+        found=quote * 3,
+        expected="a string in single or double quotes",
+        suggestion=quote,
     )
 
 

@@ -129,6 +129,19 @@ def test_a_strange_space_is_named_as_nobody_sees_it(space: str, name: str) -> No
     assert flaw.message == f"{name} may stand only inside a string; between words and signs stand plain spaces"
 
 
+@pytest.mark.parametrize("text", ['a == """b"""', "a == '''b'''", 'a == """b', '""""""', '"""'])
+def test_triple_quotes_are_not_part_of_the_language(text: str) -> None:
+    flaw = only_flaw(text)
+    found = text[flaw.span.start : flaw.span.end]
+    assert (flaw.code, found) == (Code.NOT_IN_LANGUAGE, text.removeprefix("a == ")[:3])
+    assert "triple quotes are not part of the language" in flaw.message
+
+
+@pytest.mark.parametrize("text", ['a == "" ""', "a == ''\"b\"", 'a == ""\n"b"'])
+def test_two_strings_side_by_side_are_no_triple_quotes(text: str) -> None:
+    assert only_flaw(text).code == Code.SYNTAX
+
+
 @pytest.mark.parametrize("word", sorted(set(keyword.kwlist) - {"and", "or", "not", "in"}))
 def test_no_other_word_of_python_is_let_in(word: str) -> None:
     assert [flaw.code for flaw in flaws_of(word)] == [Code.NOT_IN_LANGUAGE]
