@@ -23,6 +23,7 @@ from stream.commands.output import (
     print_table,
     rejected_text,
 )
+from stream.commands.replay import UNTIL_HELP
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog
@@ -49,7 +50,7 @@ def preview(
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="With a file: let time pass up to here; default: newest event.")
+        str | None, typer.Option(metavar="TIME", help=f"With a file: {UNTIL_HELP[0].lower()}{UNTIL_HELP[1:]}")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -128,7 +129,7 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
     from stream.replay import Replay
     from stream.warm import warm_up
 
-    until_ms = None if until is None else moment_ms(until)
+    until_ms = None if until is None else moment_ms(until, new.timezone)
     before = load_catalog(old) if old is not None else _running(settings, new)
     size = total_bytes(files)
     horizon_ms = SystemClock().now_ms() + _AHEAD_MS
