@@ -37,8 +37,8 @@ ALWAYS = "always"
 MAX_NAMES = 5_000
 """Tags, models with their features, segments, tiers and their levels."""
 
-MAX_WORDS = 120_000
-"""Words and signs of all expressions; those of 1,000 segments with 5,000 comparisons have half as many."""
+MAX_WORDS = 90_000
+"""Words and signs of all expressions; those of 1,000 segments with 6,000 comparisons are 73,000."""
 
 MAX_CATALOG_PARTS = 1_000_000
 """Nodes of all expressions with their tags written out: what compiling may have to visit."""

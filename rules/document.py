@@ -24,6 +24,9 @@ MAX_DEPTH = 16
 MAX_NODES = 60_000
 """Texts, lists and mappings of a document; a catalog of 1,000 segments has 20,000."""
 
+LONGEST_KEY = 1_024
+"""Characters of a key on one line that YAML takes for one."""
+
 WALKED_CHARACTERS = 8_192
 
 MAX_ERRORS = 1_000
@@ -89,6 +92,10 @@ class Document:
         line = bisect.bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
+    def start_of(self, line: int) -> int:
+        """Where a line, 1-based, starts in the text."""
+        return self._line_starts[line - 1]
+
     def offset(self, scalar: Scalar, index: int) -> int:
         """Where the character at `index` of a scalar's value stands in the text."""
         start = scalar.start + (scalar.style in ("'", '"'))
@@ -147,6 +154,12 @@ def read_document(text: str, file: str) -> Document:
 def _report_yaml_error(document: Document, error: yaml.MarkedYAMLError) -> None:
     mark = error.problem_mark or error.context_mark
     offset = 0 if mark is None else min(mark.index, len(document.text))
+    if (key := _long_key_before(document, offset)) is not None:
+        start, length = key
+        found = clip(document.text[start:offset])
+        message = f'"{found}" is too long for a name: it has {length:,} characters, a name has at most 128'
+        document.report(start, ProblemCode.BAD_NAME, message, found, "at most 128 characters")
+        return
     problem = str(error.problem or error.context or "it cannot be read")
     advice = ""
     if "mapping values are not allowed" in problem:
@@ -157,6 +170,15 @@ def _report_yaml_error(document: Document, error: yaml.MarkedYAMLError) -> None:
         advice = "; a text that starts with this character stands in quotes, and tabs do not indent"
     found = clip(document.text[offset : offset + 20].splitlines()[0]) if document.text[offset:].strip() else "the end"
     document.report(offset, ProblemCode.YAML_SYNTAX, f"the text is not YAML: {clip(problem)}{advice}", found)
+
+
+def _long_key_before(document: Document, offset: int) -> tuple[int, int] | None:
+    """Where a key starts that ends right before the offset and that YAML finds too long, and its characters."""
+    line, _ = document.place(offset)
+    before = document.text[document.start_of(line) : offset].rstrip()
+    start = 1 + max(before.rfind(sign) for sign in " \t{}[],")
+    length = len(before[start:].strip("'\""))
+    return (document.start_of(line) + start, length) if length > LONGEST_KEY else None
 
 
 @dataclass(slots=True)

@@ -31,7 +31,8 @@ _TOKEN = re.compile(
     |(?P<open_string>["'][^\n\r]*)
     |(?P<foreign>\*\*|//|:=|->|=>|<>|&&|\|\||<<|>>|\.\.\.)
     |(?P<operator>==|!=|<=|>=|[-+*/<>=()\[\],])
-    |(?P<strange>[!-/:-@\[-`{-~]|[^\x00-\x7f]+|.)
+    |(?P<space>\s+)
+    |(?P<strange>[!-/:-@\[-`{-~]|[^\s\x00-\x7f]+|.)
     |$)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -105,6 +106,7 @@ class Token(NamedTuple):
         return Span(self.start, self.end)
 
 
+_EMPTY_STRINGS = ('""', "''")
 _LANGUAGE_KEYWORDS = frozenset({"and", "or", "not", "in"})
 _FOREIGN_KEYWORDS = frozenset(keyword.kwlist) - _LANGUAGE_KEYWORDS
 
@@ -136,6 +138,9 @@ def scan(text: str) -> tuple[list[Token], list[Flaw]]:
                     found=before.text,
                     expected="a string without a prefix",
                 )
+            elif token.text in _EMPTY_STRINGS and text.startswith(token.text[0], token.end):
+                flaws.append(_triple_quotes(token))
+                break  # what is inside would be read as if it were outside
             else:
                 flaw = _check_string(token)
         elif kind == "open_string":
@@ -146,6 +151,8 @@ def scan(text: str) -> tuple[list[Token], list[Flaw]]:
                 found=clip(token.text),
                 expected=f"a closing {token.text[0]}",
             )
+        elif kind == "space":
+            flaw = _strange_space(token)
         elif kind != "operator":
             flaw = _strange(token)
         if flaw is not None:
@@ -165,6 +172,33 @@ def _foreign_word(token: Token) -> Flaw:
         found=token.text,
         expected="and, or, not, in, true, false, a tag or a function",
         suggestion=suggestion,
+    )
+
+
+def _triple_quotes(token: Token) -> Flaw:
+    quote = token.text[0]
+    return Flaw(
+        ProblemCode.NOT_IN_LANGUAGE,
+        f"triple quotes are not part of the language: a string stands between one {quote} and the next",
+        Span(token.start, token.end + 1),
+        found=quote * 3,
+        expected="a string in single or double quotes",
+        suggestion=quote,
+    )
+
+
+def _strange_space(token: Token) -> Flaw:
+    """White space that is neither a space nor a tab nor the end of a line; nobody sees that it is another."""
+    number = f"U+{ord(token.text[0]):04X}"
+    name = unicodedata.name(token.text[0], "")
+    return Flaw(
+        ProblemCode.BAD_CHARACTER,
+        f"{f'{number}, {name},' if name else number} may stand only inside a string; "
+        "between words and signs stand plain spaces",
+        token.span,
+        found=number,
+        expected="a plain space",
+        suggestion="a plain space",
     )
 
 

@@ -38,7 +38,8 @@ from stream.commands import (
     watch,
     worker,
 )
-from stream.commands.outcome import INTERRUPTED, one_outcome
+from stream.commands.outcome import FAILED, INTERRUPTED, one_outcome, say_error
+from stream.commands.streams import ClosedOutputError, stand_in_for_closed_streams
 
 __all__ = ["app", "main"]
 
@@ -122,9 +123,13 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """What the script `tagstream` runs. Ends the process with the command's exit code."""
+    stand_in_for_closed_streams()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="tagstream")
+    except (ClosedOutputError, OSError) as error:  # of the help and the version, which come before any command
+        say_error(error)
+        sys.exit(FAILED)
     except KeyboardInterrupt:  # between the parts that handle it themselves
         sys.exit(INTERRUPTED)
 

@@ -174,6 +174,8 @@ class _Lint:
         others: list[Constraint] = []
         last = len(tier.levels) - 1
         for number, (name, level) in enumerate(tier.levels.items()):
+            if self._reasoner.is_tired:
+                return
             written = self._written("tiers", tier.name, "levels", name, "when")
             if written is None:
                 continue
@@ -194,13 +196,16 @@ class _Lint:
         return False
 
     def _whole(self, written: _Written) -> bool:
-        """Check a whole condition in which nothing was found: can it hold, and can it fail to?"""
+        """Check a whole condition in which nothing was found: can it hold, and can it fail to?
+
+        An `and` that nobody meets and an `or` that everybody does would have been found already.
+        """
         holds = self._reasoner.holds(written.node)
         if not isinstance(written.node, And) and not self._reasoner.is_possible(holds):
             message = f"the {written.owner} can never hold for anybody"
             self._complain(written, written.node, ProblemCode.NEVER_HOLDS, message, "a condition that somebody meets")
             return False
-        if not self._reasoner.is_avoidable(holds):
+        if not isinstance(written.node, Or) and not self._reasoner.is_avoidable(holds):
             message = f"the {written.owner} always holds for everybody"
             expected = "a condition that somebody does not meet"
             self._complain(written, written.node, ProblemCode.ALWAYS_HOLDS, message, expected)

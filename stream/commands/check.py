@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+_WARNINGS_LISTED = 100
+"""Nobody reads more of them; errors, of which a thousand are looked for, are all listed."""
+
 
 def check(
     catalogs: Annotated[list[str], typer.Argument(metavar="C...", help="Catalogs: files, or names of packs.")],
@@ -59,8 +62,13 @@ def _report(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem
 
 
 def _print(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem, ...]) -> None:
+    warnings = [problem for problem in problems if problem.severity == "warning"]
+    unlisted = set(warnings[_WARNINGS_LISTED:])
     for problem in problems:
-        print_line(str(problem))
+        if problem not in unlisted:
+            print_line(str(problem))
+    if unlisted:
+        print_line(f"{source}: {counted(len(unlisted), 'warning')} more; --json lists them all")
     if catalog is None:
         errors = [problem for problem in problems if problem.severity == "error"]
         print_line(f"{colour('wrong', 'red')}  {source}: {counted(len(errors), 'error')}")

@@ -18,7 +18,7 @@ from rules.errors import CatalogError
 from stream.errors import ConfigurationError, TagstreamError
 from tagstream.errors import ClientConfigurationError, TagstreamClientError
 
-__all__ = ["FAILED", "INTERRUPTED", "READER_GONE", "REFUSED", "InputError", "one_outcome"]
+__all__ = ["FAILED", "INTERRUPTED", "READER_GONE", "REFUSED", "InputError", "one_outcome", "say_error"]
 
 FAILED = 1
 REFUSED = 2
@@ -43,10 +43,10 @@ def one_outcome() -> Iterator[None]:
         _say(str(error))
         raise typer.Exit(REFUSED) from error
     except (ConfigurationError, InputError) as error:
-        _say(_sentence(error))
+        say_error(error)
         raise typer.Exit(REFUSED) from error
     except TagstreamError as error:
-        _say(_sentence(error))
+        say_error(error)
         raise typer.Exit(FAILED) from error
     except TagstreamClientError as error:
         _say(f"tagstream: {error}")
@@ -55,15 +55,18 @@ def one_outcome() -> Iterator[None]:
         _let_go_of_stdout()
         raise typer.Exit(READER_GONE) from error
     except OSError as error:
-        _say(f"tagstream: {_without_number(error)}")
+        say_error(error)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error
 
 
-def _sentence(error: TagstreamError) -> str:
-    """What is wrong on one line, what to do about it on the next."""
-    return f"tagstream: {error.message}" + (f"\n  {error.remedy}" if error.remedy else "")
+def say_error(error: TagstreamError | OSError) -> None:
+    """Tell on stderr what is wrong on one line, what to do about it on the next."""
+    if isinstance(error, OSError):
+        _say(f"tagstream: {_without_number(error)}")
+    else:
+        _say(f"tagstream: {error.message}" + (f"\n  {error.remedy}" if error.remedy else ""))
 
 
 def _without_number(error: OSError) -> str:

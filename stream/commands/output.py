@@ -22,6 +22,7 @@ __all__ = [
     "print_json_line",
     "print_line",
     "print_table",
+    "rejected_text",
     "span",
     "value_text",
 ]
@@ -113,6 +114,12 @@ def span(milliseconds: int) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 change`, `1,234 changes`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def rejected_text(reasons: Mapping[str, int]) -> str:
+    """`3 rejected (bad_time 1, not_json 2)`: how many records are no events, by reason."""
+    listed = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+    return f"{sum(reasons.values()):,} rejected{f' ({listed})' if listed else ''}"
 
 
 def value_text(value: object) -> str:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from stream.commands.outcome import InputError
+from stream.commands.streams import refuse_closed_output
 from stream.errors import TagstreamError
 
 __all__ = ["STANDARD_OUTPUT", "OutputError", "OutputFile", "refuse_clashes"]
@@ -72,6 +73,7 @@ class OutputFile:
 
     def _open(self) -> BinaryIO | gzip.GzipFile:
         if self.name == STANDARD_OUTPUT:
+            refuse_closed_output()
             sys.stdout.flush()
             return sys.stdout.buffer
         path = Path(self.name)
@@ -134,10 +136,17 @@ class OutputFile:
             self._partial.unlink(missing_ok=True)
 
     def _failed(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"{self.name} can't be written: {error.strerror or error}.",
-            remedy="What was at that place before is still there. Make room, then run the command again.",
-        )
+        if self.name == STANDARD_OUTPUT:
+            remedy = "It ends midway, so don't use it. Make room, then run the command again."
+        elif self._target is None:
+            remedy = "What has been written so far is incomplete. Make room, then run the command again."
+        else:
+            remedy = "What was at that place before is still there. Make room, then run the command again."
+        return OutputError(f"{_in_words(self.name)} can't be written: {error.strerror or error}.", remedy=remedy)
+
+
+def _in_words(name: str) -> str:
+    return "Standard output" if name == STANDARD_OUTPUT else name
 
 
 class _Compressed(gzip.GzipFile):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,17 @@ import typer
 
 from stream.commands.options import AsJson
 from stream.commands.outcome import InputError
-from stream.commands.output import counted, is_terminal, moment, note, print_json, print_line, print_table
+from stream.commands.output import (
+    counted,
+    is_terminal,
+    moment,
+    note,
+    print_json,
+    print_line,
+    print_table,
+    rejected_text,
+)
+from stream.commands.replay import UNTIL_HELP
 
 if TYPE_CHECKING:
     from rules.catalog import Catalog
@@ -39,7 +50,7 @@ def preview(
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="With a file: let time pass up to here; default: newest event.")
+        str | None, typer.Option(metavar="TIME", help=f"With a file: {UNTIL_HELP[0].lower()}{UNTIL_HELP[1:]}")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +129,7 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
     from stream.replay import Replay
     from stream.warm import warm_up
 
-    until_ms = None if until is None else moment_ms(until)
+    until_ms = None if until is None else moment_ms(until, new.timezone)
     before = load_catalog(old) if old is not None else _running(settings, new)
     size = total_bytes(files)
     horizon_ms = SystemClock().now_ms() + _AHEAD_MS
@@ -127,6 +138,7 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
         for each in (new, *([] if before is None else [before]))
     ]
     tally = Tally(new, before)
+    rejected: Counter[str] = Counter()  # by the new catalog: one may refuse what another takes
     with compiling():
         warm_up()
     clock = SystemClock()
@@ -141,8 +153,9 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
 
         for lines in read_lines(files, batch_lines=_BATCH_LINES, progress=read):
             for run in runs:
-                for _ in run.feed(lines.values):
-                    pass
+                for step in run.feed(lines.values):
+                    if run is runs[0]:
+                        rejected.update(reject.reason for reject in step.rejects)
     newest = [found for run in runs if (found := run.newest_ms()) is not None]
     end_ms = end_of(max(newest, default=None), until, until_ms)
     if end_ms is not None:
@@ -154,6 +167,9 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
     summary["until"] = None if end_ms is None else moment(end_ms)
     summary["events"] = runs[0].records
     summary["accepted"] = runs[0].accepted
+    summary["rejected"] = dict(sorted(rejected.items()))
+    if rejected:
+        note(f"{counted(runs[0].records, 'event')}, {rejected_text(dict(sorted(rejected.items())))}")
     summary["seconds"] = round(clock.monotonic_s() - start_s, 3)
     return summary
 

@@ -16,7 +16,7 @@ import typer
 from stream.commands.event_files import Lines, read_lines, total_bytes
 from stream.commands.options import AsJson, Catalog
 from stream.commands.outcome import InputError
-from stream.commands.output import is_terminal, moment, note, print_json, print_line, print_table
+from stream.commands.output import is_terminal, moment, note, print_json, print_line, print_table, rejected_text
 from stream.commands.output_files import STANDARD_OUTPUT, OutputFile, refuse_clashes
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from stream.engine import Message, Profile, StepResult
     from stream.replay import Replay
 
-__all__ = ["end_of", "moment_ms", "replay"]
+__all__ = ["UNTIL_HELP", "end_of", "moment_ms", "replay"]
+
+UNTIL_HELP = (
+    "Let time pass to this moment at the end: 2026-11-01T09:00:00Z, or without Z the time in the catalog's zone; "
+    "a bare day is its midnight. Default: newest event."
+)
 
 _AHEAD_MS = 3_600_000
 _BATCH_LINES = 4_096  # more make the columns fall out of the processor's cache
@@ -36,9 +41,7 @@ def replay(
         typer.Argument(metavar="FILE...", help="Events, one a line: .jsonl, .jsonl.gz, or - for standard input."),
     ],
     catalog: Catalog,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Let time pass to this moment at the end. Default: newest event.")
-    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help=UNTIL_HELP)] = None,
     changes: Annotated[str | None, typer.Option(metavar="OUT", help="Write who entered and left, one a line.")] = None,
     profiles: Annotated[str | None, typer.Option(metavar="OUT", help="Write all users at the end, one a line.")] = None,
     rejects: Annotated[str | None, typer.Option(metavar="OUT", help="Write what is no event, one a line.")] = None,
@@ -66,7 +69,7 @@ def replay(
         raise typer.BadParameter(f"the summary would mix with {to_stdout[0]} on standard output", param_hint="--json")
     settings = load_settings()
     loaded = load_for_trial(catalog)
-    until_ms = None if until is None else moment_ms(until)
+    until_ms = None if until is None else moment_ms(until, loaded.timezone)
     size = total_bytes(files)
     refuse_clashes(outputs, [*files, catalog] if Path(catalog).exists() else files)
     run = Replay(loaded, app=settings.app, horizon_ms=horizon_ms, row_budget_bytes=settings.row_memory_mib * 2**20)
@@ -99,17 +102,14 @@ def replay(
         _print(loaded, summary)
 
 
-def moment_ms(text: str) -> int:
-    """The moment `--until` names, by the same rules as an event's timestamp."""
-    from stream.engine.timestamps import NO_TIME, parse_timestamps
+def moment_ms(text: str, zone_name: str) -> int:
+    """The moment `--until` names, by the same rules as the times of a catalog's tests."""
+    from rules.moments import MomentError, parse_moment
 
-    (milliseconds,) = parse_timestamps([text]).tolist()
-    if milliseconds == NO_TIME or milliseconds < 0:
-        raise typer.BadParameter(
-            f"{text!r} is no moment from 1970 on; write it like 2026-11-22T08:00:00Z or 2026-11-22T16:00:00+08:00",
-            param_hint="--until",
-        )
-    return int(milliseconds)
+    try:
+        return parse_moment(text, zone_name)
+    except MomentError as error:
+        raise typer.BadParameter(f"{text!r} is no moment: {error}", param_hint="--until") from error
 
 
 def end_of(newest_ms: int | None, until: str | None, until_ms: int | None) -> int | None:
@@ -241,11 +241,10 @@ def _summary(
 
 def _one_line(summary: dict[str, object]) -> str:
     rejected: dict[str, int] = summary["rejected"]  # type: ignore[assignment]  # a summary's values are of many types
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejected.items())
     return (
         f"{_counted(summary['events'], 'event')} of {_counted(summary['users'], 'user')}, "
         f"{_counted(summary['changes'], 'change')}, "
-        f"{sum(rejected.values()):,} rejected{f' ({reasons})' if reasons else ''}, "
+        f"{rejected_text(rejected)}, "
         f"{_counted(summary['duplicates'], 'duplicate')}; {summary['seconds']} s, "
         f"{summary['events_per_second'] or 0:,} events/s"
     )

@@ -54,6 +54,21 @@ def test_json_has_every_problem_with_its_fields(tmp_path: Path) -> None:
     assert first["code"] == "unknown_function"
 
 
+def test_of_thousands_of_warnings_a_hundred_are_listed_and_the_others_counted(tmp_path: Path) -> None:
+    segments = "".join(f"  s{number}: {{when: count() > 1}}\n" for number in range(151))
+    (tmp_path / "same.yaml").write_text(f"catalog: shop\nversion: 1\nsegments:\n{segments}")
+    done = run_here("check", "same.yaml", folder=tmp_path)
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0
+    assert [len(lines), *lines[-2:]] == [
+        102,
+        "same.yaml: 50 warnings more; --json lists them all",
+        "ok  same.yaml: shop, version 1, 0 tags, 151 segments",
+    ]
+    (report,) = json.loads(run_here("check", "--json", "same.yaml", folder=tmp_path).stdout)
+    assert len(report["problems"]) == 150
+
+
 def test_a_catalog_that_is_not_there_is_told_with_the_packs(tmp_path: Path) -> None:
     done = run_here("check", "retial", folder=tmp_path)
     assert done.returncode == 2

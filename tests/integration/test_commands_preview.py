@@ -83,6 +83,27 @@ def test_people_read_tables_with_examples(folder: Path) -> None:
     assert "rich, leave: user00" in said
 
 
+def test_what_is_no_event_is_told_and_counted_by_reason(folder: Path) -> None:
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write('\njunk\nmore junk\n{"type": "page", "userId": "a"}\n')
+    done = run_here("preview", "new.yaml", "--against", "log.jsonl", "--from", "old.yaml", "--json", folder=folder)
+    report = json.loads(done.stdout)
+    assert (report["events"], report["accepted"], report["rejected"]) == (19, 16, {"no_timestamp": 1, "not_json": 2})
+    assert done.stderr.decode() == "19 events, 3 rejected (no_timestamp 1, not_json 2)\n"
+
+
+def test_a_file_of_nothing_but_rejects_says_so(folder: Path) -> None:
+    (folder / "junk").write_text("junk\n" * 3, encoding="utf-8")
+    done = run_here("preview", "new.yaml", "--against", "junk", folder=folder)
+    assert (done.returncode, done.stderr) == (0, b"3 events, 3 rejected (not_json 3)\n")
+    assert done.stdout.startswith(b"corner, version 2, compared with nothing: 0 users; ")
+
+
+def test_where_nothing_is_rejected_nothing_is_said(folder: Path) -> None:
+    done = run_here("preview", "new.yaml", "--against", "log.jsonl", "--json", folder=folder)
+    assert (json.loads(done.stdout)["rejected"], done.stderr) == ({}, b"")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

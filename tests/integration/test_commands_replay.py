@@ -148,7 +148,24 @@ def test_until_before_the_newest_event_is_refused_and_changes_nothing(shop: Path
     assert {path.name for path in shop.iterdir()} <= {"changes.jsonl", "events.jsonl", "shop.yaml", "run"}
 
 
-@pytest.mark.parametrize("until", ["tomorrow", "2026-03-04", "2026-03-04T00:00:00", "1969-12-31T23:59:59Z", ""])
+@pytest.mark.parametrize(
+    ("until", "moment"),
+    [
+        ("2026-03-05", "2026-03-04T16:00:00.000Z"),
+        ("2026-03-05 09:00", "2026-03-05T01:00:00.000Z"),
+        ("2026-03-05T09:00:00", "2026-03-05T01:00:00.000Z"),
+        ("2026-03-05T09:00:00Z", "2026-03-05T09:00:00.000Z"),
+        ("2026-03-05T09:00:00.123456+01:00", "2026-03-05T08:00:00.123Z"),
+    ],
+)
+@pytest.mark.parametrize("words", [("replay", "events.jsonl", "-c"), ("preview", "--against", "events.jsonl")])
+def test_an_until_is_written_as_the_times_of_tests(shop: Path, words: tuple[str], until: str, moment: str) -> None:
+    (shop / "shop.yaml").write_text(CATALOG.replace("version: 3", "version: 3\ntimezone: Asia/Shanghai"))
+    done = run_here(*words, "shop.yaml", "--until", until, "--json", folder=shop)
+    assert (done.returncode, json.loads(done.stdout)["until"]) == (0, moment)
+
+
+@pytest.mark.parametrize("until", ["tomorrow", "2026-02-30", "2026-03-04T25:00:00", "1969-12-31T23:59:59Z", ""])
 def test_an_until_that_is_no_moment_is_refused(shop: Path, until: str) -> None:
     done = run_here("replay", "events.jsonl", "--catalog", "shop.yaml", "--until", until, folder=shop)
     assert (done.returncode, done.stdout) == (2, b"")

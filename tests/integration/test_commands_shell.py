@@ -156,6 +156,85 @@ def test_a_full_disk_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert [b"Traceback" in said for said in (replayed.stderr, checked.stderr)] == [False, False]
 
 
+def test_of_a_full_standard_output_it_is_said_that_it_ends_midway(tmp_path: Path) -> None:
+    _write_a_shop(tmp_path)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "replay", "e.jsonl", "-c", "shop.yaml", "--changes", "-"],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.decode().splitlines()) == (
+        1,
+        [
+            "tagstream: Standard output can't be written: No space left on device.",
+            "  It ends midway, so don't use it. Make room, then run the command again.",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "shop.yaml"],
+        ["check", "shop.yaml", "--json"],
+        ["schema"],
+        ["--version"],
+        ["--help"],
+        ["replay", "e.jsonl", "-c", "shop.yaml"],
+        ["replay", "e.jsonl", "-c", "shop.yaml", "--changes", "-"],
+    ],
+    ids=" ".join,
+)
+def test_a_closed_standard_output_is_a_sentence_and_exit_code_1(arguments: list[str], tmp_path: Path) -> None:
+    _write_a_shop(tmp_path)
+    done = _run_without(1, *arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        "tagstream: Standard output is closed, so the results can't be printed.",
+        "  Send them to a file or a pipe, or to /dev/null if nobody wants them.",
+    ]
+
+
+def test_a_closed_standard_output_is_no_matter_where_the_results_go_to_a_file(tmp_path: Path) -> None:
+    _write_a_shop(tmp_path)
+    done = _run_without(1, "replay", "e.jsonl", "-c", "shop.yaml", "--changes", "out.jsonl", folder=tmp_path)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 1
+
+
+def test_a_closed_standard_error_is_no_matter(tmp_path: Path) -> None:
+    _write_a_shop(tmp_path)
+    done = _run_without(2, "replay", "e.jsonl", "-c", "shop.yaml", "--changes", "-", folder=tmp_path)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+
+
+def test_help_and_version_on_a_full_disk_are_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    for argument in ("--help", "--version"):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*COMMAND, argument],
+                env=clean_environment(tmp_path),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (1, b"tagstream: No space left on device\n")
+
+
+def _write_a_shop(folder: Path) -> None:
+    (folder / "shop.yaml").write_text("catalog: c\nversion: 1\nsegments:\n  all: {when: count() > 0}\n")
+    (folder / "e.jsonl").write_text('{"type": "page", "userId": "a", "timestamp": "2026-03-01T00:00:00Z"}\n')
+
+
+def _run_without(stream: int, *arguments: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run the command with one of its standard streams closed, as a shell does for `>&-`."""
+    return run(*arguments, folder=folder, command=("sh", "-c", f'exec "$@" {stream}>&-', "sh", *COMMAND))
+
+
 def test_without_a_command_there_is_the_help(tmp_path: Path) -> None:
     done = run(folder=tmp_path)
     assert done.returncode == 2

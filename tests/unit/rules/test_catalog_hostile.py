@@ -8,10 +8,14 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from bench.catalogs import catalog_text
 from rules import CatalogError, parse_catalog
+from rules.checking import satisfy
+from rules.checking.satisfy import Reasoner
 
 HEAD = "catalog: x\nversion: 1\n"
 MEGABYTE = 1_000_000
@@ -31,6 +35,21 @@ def tags(expression: str, count: int = 245) -> str:
     return f"{HEAD}tags:\n" + "".join(f"  k{number}: {expression}\n" for number in range(count))
 
 
+def tiers(count: int) -> str:
+    """Tiers of 99 levels each, none of which follows from those above at a glance."""
+    levels = "".join(
+        f'      l{level}: count("A") > {100 - level} and (sum("B", "p") > {level} or count("C") < {level})\n'
+        for level in range(99)
+    )
+    return f"{HEAD}tiers:\n" + "".join(f"  t{n}:\n    levels:\n{levels}      last: always\n" for n in range(count))
+
+
+def choices(one: str, count: int) -> str:
+    """Segments of 40 choices each, made of a choice in which `{n}` is a number."""
+    condition = " and ".join(one.format(n=number) for number in range(40))
+    return f"{HEAD}segments:\n" + "".join(f"  s{n}: {{when: '{condition}'}}\n" for n in range(count))
+
+
 def bomb() -> str:
     names = "abcdefghijklmnopqrst"
     rows = [f"{names[0]}: &{names[0]} [x, x, x, x, x, x, x, x, x]\n"]
@@ -44,7 +63,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "braces": ("{" * MEGABYTE, "yaml_too_deep"),
     "keys of keys": ("? " * 500_000, "yaml_too_deep"),
     "lists of lists": ("- " * 500_000, "yaml_too_deep"),
-    "a long key": ("a" * MEGABYTE + ": 1", "yaml_syntax"),
+    "a long key": ("a" * MEGABYTE + ": 1", "bad_name"),
     "anchors": ("&a " * 300_000, "yaml_syntax"),
     "a bomb of aliases": (bomb(), "unknown_key"),
     "a document that holds itself": (f"{HEAD}tags: &a\n  b: *a\n", "yaml_anchor"),
@@ -94,6 +113,14 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "look-alikes": (f"{HEAD}tags:\n" + "".join(f"  kа{n}: 1\n" for n in range(4_500)), "bad_name"),
     "many levels": (
         f"{HEAD}tiers:\n  t:\n    levels:\n" + lines(lambda n: f"      k{n}: a > 1\n", 500_000),
+        "catalog_too_large",
+    ),
+    "many tiers": (tiers(35), "catalog_too_large"),
+    "many choices": (choices('(count("A{n}") > 0 or count("B{n}") > 1)', 140), "catalog_too_large"),
+    "many choices about one": (choices('(count("A0") > 0 or count("A{n}") > 1)', 140), "catalog_too_large"),
+    "many alike": (
+        f"{HEAD}segments:\n"
+        + "".join(f'  s{n}: {{when: \'count("A") > 1 or sum("B", "p") > {n % 3}\'}}\n' for n in range(4_900)),
         "catalog_too_large",
     ),
     # Expressions
@@ -178,6 +205,36 @@ def test_a_hostile_catalog_is_refused_with_the_place_within_a_second(name: str) 
     assert len(str(error)) < MEGABYTE
     # Where other programs crowd the caches, one try says little.
     assert spent_s < 1 or min(refusal_of(text)[1] for _ in range(3)) < 1
+
+
+@pytest.fixture
+def reasoners(monkeypatch: pytest.MonkeyPatch) -> list[Reasoner]:
+    """The reasoners that are made from now on."""
+    made: list[Reasoner] = []
+    begin = Reasoner.__init__
+
+    def noted(self: Reasoner, *arguments: Any) -> None:
+        begin(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(Reasoner, "__init__", noted)
+    return made
+
+
+def test_a_large_catalog_is_checked_to_its_end(reasoners: list[Reasoner]) -> None:
+    parse_catalog(catalog_text(segments=1_000, leaves=5))
+    assert [reasoner.is_tired for reasoner in reasoners] == [False]
+
+
+def test_where_the_reasoner_is_tired_no_further_level_is_looked_at(
+    reasoners: list[Reasoner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(satisfy, "WORK_OF_ALL", 3_000)
+    with pytest.raises(CatalogError):
+        parse_catalog(tiers(10))
+    (reasoner,) = reasoners
+    assert reasoner.is_tired
+    assert reasoner._conditions.leaves < 300
 
 
 @pytest.mark.parametrize(

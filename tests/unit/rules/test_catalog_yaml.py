@@ -70,6 +70,31 @@ def test_what_is_refused_is_refused_with_its_place(text: str, problems: list[tup
     assert problems is None or found == problems
 
 
+LONG = "a" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        (f"{HEAD}tags:\n  {LONG}: 1\n", 4, 3),
+        (f"{HEAD}tags:\n  b: 1\n  {LONG}: 1\n  c: 2\n", 5, 3),
+        (f"{HEAD}tags: {{b: 1, {LONG}: 1}}\n", 3, 14),
+        (f"{HEAD}tags:\n  b: 1\n  '{LONG}' : 1\n", 5, 3),
+        (f"{LONG}: 1\n", 1, 1),
+    ],
+)
+def test_a_key_that_is_too_long_for_yaml_is_a_name_that_is_too_long(text: str, line: int, column: int) -> None:
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(text)
+    (problem,) = caught.value.problems
+    assert (str(problem.code), problem.line, problem.column) == ("bad_name", line, column)
+    assert problem.message.endswith("is too long for a name: it has 5,000 characters, a name has at most 128")
+
+
+def test_a_long_text_with_a_colon_in_it_is_no_name() -> None:
+    assert problems_of(f"{HEAD}tags:\n  a: {'b ' * 2_000}c: 1\n") == [("yaml_syntax", 4, 4_007)]
+
+
 def test_a_surrogate_written_as_an_escape_is_refused() -> None:
     # libyaml refuses the escape, PyYAML's own parser lets it through to us.
     for value in ('tags: {a: "\\ud800"}', 'segments: {a: {when: true, title: "\\ud800"}}'):

@@ -66,10 +66,12 @@ def only_flaw(text: str) -> Flaw:
         ("a ＞ 1", Code.BAD_CHARACTER, "＞", ">"),
         ("a ≥ 1", Code.BAD_CHARACTER, "≥", ">="),
         ("count（", Code.BAD_CHARACTER, "（", "("),
-        ("a\u00a0> 1", Code.BAD_CHARACTER, "\u00a0", " "),
+        ("a\u00a0> 1", Code.BAD_CHARACTER, "\u00a0", "a plain space"),
+        ("a >\u3000\u20031", Code.BAD_CHARACTER, "\u3000\u2003", "a plain space"),
+        ("é\u00a0> 1", Code.BAD_CHARACTER, "é", None),
         ("a\u200b > 1", Code.BAD_CHARACTER, "\u200b", None),
         ("a\0", Code.BAD_CHARACTER, "\0", None),
-        ("a\f> 1", Code.BAD_CHARACTER, "\f", None),
+        ("a\f> 1", Code.BAD_CHARACTER, "\f", "a plain space"),
         ("\ud800", Code.BAD_CHARACTER, "\ud800", None),
         # Strings
         ('"open', Code.BAD_STRING, '"open', None),
@@ -110,6 +112,34 @@ def test_what_is_no_word_of_the_language_is_named(text: str, code: Code, at: str
 
     found = text[flaw.span.start : flaw.span.end]
     assert (flaw.code, found, flaw.suggestion) == (code, at, suggestion)
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [
+        ("\u00a0", "U+00A0, NO-BREAK SPACE,"),
+        ("\u3000", "U+3000, IDEOGRAPHIC SPACE,"),
+        ("\u2003", "U+2003, EM SPACE,"),
+        ("\u2028", "U+2028, LINE SEPARATOR,"),
+        ("\f", "U+000C"),
+    ],
+)
+def test_a_strange_space_is_named_as_nobody_sees_it(space: str, name: str) -> None:
+    flaw = only_flaw(f"a{space}> 1")
+    assert flaw.message == f"{name} may stand only inside a string; between words and signs stand plain spaces"
+
+
+@pytest.mark.parametrize("text", ['a == """b"""', "a == '''b'''", 'a == """b', '""""""', '"""'])
+def test_triple_quotes_are_not_part_of_the_language(text: str) -> None:
+    flaw = only_flaw(text)
+    found = text[flaw.span.start : flaw.span.end]
+    assert (flaw.code, found) == (Code.NOT_IN_LANGUAGE, text.removeprefix("a == ")[:3])
+    assert "triple quotes are not part of the language" in flaw.message
+
+
+@pytest.mark.parametrize("text", ['a == "" ""', "a == ''\"b\"", 'a == ""\n"b"'])
+def test_two_strings_side_by_side_are_no_triple_quotes(text: str) -> None:
+    assert only_flaw(text).code == Code.SYNTAX
 
 
 @pytest.mark.parametrize("word", sorted(set(keyword.kwlist) - {"and", "or", "not", "in"}))
