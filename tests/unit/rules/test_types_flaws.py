@@ -120,6 +120,29 @@ def test_a_condition_is_asked_for(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "want", "said"),
+    [
+        ("orders", Kind.BOOLEAN, "a condition is asked for here, and this is a number; compare it, as in … > 0"),
+        ("idle", Kind.BOOLEAN, 'a condition is asked for here, and this is a duration; compare it, as in … > "7d"'),
+        ("female", Kind.BOOLEAN, 'a condition is asked for here, and this is a string; compare it, as in … == "A"'),
+        (
+            "orders",
+            Kind.DURATION,
+            'a duration is asked for here, and this is a number; a duration is written as in "7d"',
+        ),
+        (
+            "vip",
+            Kind.NUMBER,
+            "a number is asked for here, and this is a condition; conditions are combined by and, or, not",
+        ),
+        ("female", Kind.NUMBER, "a number is asked for here, and this is a string"),
+    ],
+)
+def test_a_wrong_type_is_told_with_what_may_be_meant(text: str, want: Kind, said: str) -> None:
+    assert [flaw.message for flaw in flaws_of(text, want)] == [said]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "broken",
