@@ -8,6 +8,7 @@ from rules.errors import Flaw, ProblemCode
 from rules.nodes import Kind
 from rules.parse import MAX_TREE_DEPTH, parse_expression
 from rules.scope import BROKEN, ResolvedTag, Scope
+from rules.suggest import Suggester
 from rules.types import MAX_PARTS, resolve
 
 Code = ProblemCode
@@ -178,6 +179,16 @@ def test_all_flaws_of_an_expression_are_found() -> None:
     ]
 
 
+def test_a_name_is_suggested_that_has_three_fifths_in_common_and_none_that_has_less() -> None:
+    assert Suggester().nearest("abc", ["abcdefg"]) == "abcdefg"
+    assert Suggester().nearest("abc", ["abcdefgh"]) is None
+
+
+def test_names_are_compared_until_the_budget_is_spent() -> None:
+    assert Suggester(budget=2).nearest("abc", ["xyz", "abc"]) == "abc"
+    assert Suggester(budget=1).nearest("abc", ["xyz", "abc"]) is None
+
+
 def test_the_nearest_name_is_suggested() -> None:
     assert flaws_of("ordres > 1")[0].suggestion == "orders"
     assert flaws_of("ORDERS > 1")[0].suggestion == "orders"
@@ -193,6 +204,7 @@ def test_the_nearest_name_is_suggested() -> None:
         ("has(orders)", Code.NEVER_MISSING),
         ('has(sum("A", "p"))', Code.NEVER_MISSING),
         ("has(1)", Code.NEVER_MISSING),
+        ("has(2 * -1)", Code.NEVER_MISSING),
         ("has(has(gender))", Code.NEVER_MISSING),
         ('has(distinct("A", "p"))', Code.NEVER_MISSING),
         ("has(in_segment(loyal))", Code.NEVER_MISSING),
@@ -216,6 +228,8 @@ def test_what_is_valid_and_surely_not_meant_is_a_warning(text: str, code: Code) 
         'sum("A", "p") < 0',
         "has(idle)",
         "has(gender)",
+        'has(1 + trait("age"))',
+        'has(-trait("age"))',
         "has(orders / orders)",
         "orders / 2",
         "orders >= 1.5",
