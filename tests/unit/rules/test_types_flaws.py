@@ -86,6 +86,7 @@ def flaws_of(text: str, want: Kind = Kind.ANY) -> tuple[Flaw, ...]:
         ("gender != gender", Code.UNCLEAR_TYPE, "gender != gender"),
         # Choices
         ('gender in [1, "F"]', Code.BAD_CHOICES, '"F"'),
+        (f'gender in [1, "{"F" * 257}"]', Code.BAD_CHOICES, f'"{"F" * 257}"'),
         # Names
         ("ordres > 1", Code.UNKNOWN_NAME, "ordres"),
         ("loyal", Code.WRONG_SORT, "loyal"),
