@@ -41,9 +41,8 @@ def mixed_letter(text: str) -> str | None:
 
 
 def describe_letter(letter: str) -> str:
-    """What a letter is, such as `"а" is CYRILLIC SMALL LETTER A and only looks like "a"`."""
-    plain = latin_of(letter)
+    """What such a letter is, as in `"а" is CYRILLIC SMALL LETTER A and only looks like "a"`."""
     name = unicodedata.name(letter, f"U+{ord(letter):04X}")
     if unicodedata.category(letter) == "Cf":
         return f"U+{ord(letter):04X} is {name} and cannot be seen"
-    return f'"{letter}" is {name}' + ("" if plain is None else f' and only looks like "{plain}"')
+    return f'"{letter}" is {name} and only looks like "{latin_of(letter)}"'

@@ -55,8 +55,7 @@ class LearnedModels:
         """The condition with comparisons of fields in the place of those of quantiles with constants."""
         match condition:
             case And() | Or():
-                operands = tuple(self.by_field(operand) for operand in condition.operands)
-                return condition if operands == condition.operands else replace(condition, operands=operands)
+                return replace(condition, operands=tuple(self.by_field(operand) for operand in condition.operands))
             case Not():
                 return replace(condition, operand=self.by_field(condition.operand))
             case Has(operand=QuantileOf() as quantile):

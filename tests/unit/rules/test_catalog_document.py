@@ -226,6 +226,15 @@ def test_a_name_that_cannot_be_used_is_refused(section: str, name: str, code: st
     assert (problem.code, problem.line, problem.column, problem.suggestion) == (code, 4, 3, suggestion)
 
 
+@pytest.mark.parametrize(
+    ("name", "what"), [("count", "a function"), ("level", "a function"), ("always", "a word of the language")]
+)
+def test_a_reserved_name_is_told_to_be_a_function_or_a_word(name: str, what: str) -> None:
+    problem = only_problem(f"catalog: a\nversion: 1\ntags: {{{name}: 1}}")
+
+    assert problem.message == f'"{name}" is {what}; name the tag otherwise'
+
+
 def test_names_may_be_long_and_have_digits() -> None:
     name = "a1_" + "b" * 125
 

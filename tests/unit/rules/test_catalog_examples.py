@@ -147,6 +147,16 @@ def test_a_wrong_event_is_placed(events: str, code: str, found: str) -> None:
     assert (str(problems[0].code), problems[0].found) == (code, found)
 
 
+def test_a_number_in_an_event_has_at_most_308_characters() -> None:
+    def text(digits: int) -> str:
+        event = f"{{at: 2026-11-01, event: A, properties: {{x: {'9' * digits}}}}}"
+        return f"  t:\n    events: [{event}]\n    expect: {{in: []}}\n"
+
+    assert [example.name for example in catalog(text(308)).examples] == ["t"]
+    (problem,) = problems_of(text(309))
+    assert problem.message == "a number has at most 308 characters"
+
+
 @pytest.mark.parametrize(
     ("expect", "code", "column", "suggestion"),
     [

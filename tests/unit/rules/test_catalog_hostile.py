@@ -327,6 +327,14 @@ def test_letters_that_only_look_right_are_named(text: str, code: str, said: str,
     assert said in problem.message
 
 
+def test_a_letter_that_only_looks_right_is_said_to_look_like_what() -> None:
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(f"{HEAD}tags: {{a: а}}")
+
+    said = '"а" is CYRILLIC SMALL LETTER A and only looks like "a"; names and signs are plain ASCII'
+    assert [problem.message for problem in caught.value.problems] == [said]
+
+
 @pytest.mark.parametrize("name", ["Заказ", "购买", "Комплект VIP", "Ελλάδα", "Café", "Order ①"])
 def test_event_names_of_other_alphabets_are_no_look_alikes(name: str) -> None:
     assert parse_catalog(f"{HEAD}tags: {{a: count('{name}')}}").warnings == ()

@@ -354,6 +354,12 @@ def test_a_feature_may_not_read_memberships_through_a_tag_either() -> None:
     assert "through the tag inside this reads quantile(m, a)" in problem.message
 
 
+def test_a_key_of_another_kind_of_model_is_told_whose_it_is() -> None:
+    text = "catalog: a\nversion: 1\nmodels: {m: {kind: quantiles, features: {a: count()}, label: {absent: any}}}\n"
+    said = [problem.message.partition(", and")[0] for problem in problems(text) if problem.code == "unknown_key"]
+    assert said == ["features is a key of clusters and a classifier", "label is a key of a classifier"]
+
+
 def test_models_share_the_name_space_of_tags_segments_and_tiers() -> None:
     quantiles = "{kind: quantiles, fields: {a: age}}"
     found = problems(f"{HEAD}models:\n  visits: {quantiles}\n  score: {quantiles}\n")

@@ -45,6 +45,8 @@ def wrong_word_place(text: str) -> tuple[int, int]:
         '"count() > 1 and \\\n     wrong"',
         '"count() > 1\n    and\\\n\n     wrong"',
         '"\\tcount() > 1\\n and wrong"',
+        '"count() > 1 and\n    \\twrong"',
+        '"count() > 1 and \\\n  \\x20wrong"',
         "|\n    count() > 1\n      and wrong > 1\n",
         "|2\n      count() > 1\n      and wrong > 1\n",
         "|-  # a comment\n    count() > 1\n\n    and wrong > 1",

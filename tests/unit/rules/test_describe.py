@@ -95,6 +95,17 @@ def test_a_tag_that_changed_changes_those_that_read_it() -> None:
     ]
 
 
+def test_of_more_than_six_readers_of_a_tag_five_are_named() -> None:
+    def of_readers(number: int) -> str:
+        readers = "".join(f"  s{place}: {{when: orders > {place}}}\n" for place in range(number))
+        body = f"tags: {{orders: count('Order')}}\nsegments:\n{readers}"
+        line = lines(body, body.replace("'Order'", "'Sale'"))[0]
+        return line.partition("it is read by ")[2]
+
+    assert of_readers(6) == "segment s0, segment s1, segment s2, segment s3, segment s4, segment s5"
+    assert of_readers(7) == "segment s0, segment s1, segment s2, segment s3, segment s4, 2 more"
+
+
 def test_an_exit_tells_about_leaving() -> None:
     body = "segments:\n  s:\n    when: count() > 9\n    exit: count() < 5\n"
     assert lines(body, body.replace("< 5", "< 7")) == ["segment s changed exit: count() < 5 -> < 7: easier to leave"]

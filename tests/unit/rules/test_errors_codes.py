@@ -159,4 +159,5 @@ def test_no_more_than_a_thousand_problems_are_listed() -> None:
 def test_what_is_shown_of_a_text_is_short_and_printable() -> None:
     assert clip("abc") == "abc"
     assert clip("a\n\x1b[31m女") == "a\\n\\x1b[31m女"
-    assert len(clip("a" * 1_000)) == CLIP_CHARACTERS
+    assert clip("a" * CLIP_CHARACTERS) == "a" * CLIP_CHARACTERS
+    assert clip("a" * (CLIP_CHARACTERS + 1)) == "a" * (CLIP_CHARACTERS - 1) + "…"

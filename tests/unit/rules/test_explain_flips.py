@@ -67,10 +67,29 @@ def test_an_age_is_told_as_all_values_that_would_do() -> None:
     assert words(life) == ["age above 30"]
 
 
-def test_an_age_between_two_bounds_is_one_range() -> None:
-    life = Life(segment('30 <= trait("age") <= 45'))
-    life.identify(NOW - DAY, age=24)
-    assert words(life) == ["age from 30 to 45"]
+@pytest.mark.parametrize(
+    ("when", "age", "said"),
+    [
+        ("age >= 30", 24, "age of at least 30"),
+        ("age < 30", 40, "age below 30"),
+        ("age <= 30", 40, "age of at most 30"),
+        ("age == 30", 40, "age of 30"),
+        ("30 <= age <= 45", 24, "age from 30 to 45"),
+        ("30 < age < 45", 24, "age above 30 and below 45"),
+        ("30 <= age < 45", 24, "age of at least 30 and below 45"),
+        ("30 < age <= 45", 24, "age above 30 and of at most 45"),
+    ],
+)
+def test_a_range_is_told_with_its_bounds(when: str, age: int, said: str) -> None:
+    life = Life(segment(when.replace("age", 'trait("age")')))
+    life.identify(NOW - DAY, age=age)
+    assert words(life) == [said]
+
+
+def test_a_gap_is_left_to_both_sides() -> None:
+    life = Life(segment('trait("age") < 18 or trait("age") > 65'))
+    life.identify(NOW - DAY, age=40)
+    assert words(life) == ["age above 65", "age below 18"]
 
 
 def test_strings_are_listed_and_others_are_excluded() -> None:
@@ -167,6 +186,19 @@ def test_what_time_must_bring_first_is_waited_for() -> None:
     assert words(life) == ['from 2026-12-02 08:00 UTC on: one more "Bought"']
 
 
+def test_a_wait_of_days_and_one_event_is_cheaper_than_many_events() -> None:
+    life = Life(segment('since_first() >= "90d" and count("Bought", last="7d") >= 1 or count("Shared") >= 12'))
+    life.page(NOW - 80 * DAY)
+    assert words(life)[:2] == ['from 2026-12-02 08:00 UTC on: one more "Bought"', '12 more "Shared"']
+
+
+def test_a_birthday_that_comes_too_early_is_waited_for_a_year_longer() -> None:
+    life = Life(segment('since() >= "60d" and days_until(trait("birthday"), yearly=true) <= 7'))
+    life.identify(NOW - DAY, birthday="1990-12-31")
+    life.page(NOW)
+    assert "no event until 2027-12-24 00:00 UTC" in words(life)
+
+
 def test_nothing_is_proposed_for_what_can_never_be() -> None:
     life = Life(segment('count("Bought") == 1'))
     life.track(NOW - DAY, "Bought")
@@ -230,6 +262,24 @@ def test_other_segments_and_tiers_are_gone_through() -> None:
     life.track(NOW - 20 * DAY, "Bought", price=60)
     assert words(life, "vip")[0].startswith('40 more price from "Bought"')
     assert words(life, "life") == ["one more event"]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'level(life) == "active"',
+        '"active" == level(life)',
+        'level(life) != "lost"',
+        'not level(life) == "lost"',
+        'level(life) in ["active"]',
+        'level(life) not in ["lost"]',
+        'not level(life) in ["lost"]',
+    ],
+)
+def test_a_level_to_be_on_or_off_is_gone_through(when: str) -> None:
+    life = Life(catalog(COMPOSED.replace("tiers:", f"  s: {{when: '{when}'}}\ntiers:")))
+    life.page(NOW - 20 * DAY)
+    assert words(life) == ["one more event"]
 
 
 def test_a_tier_changes_level_in_time() -> None:

@@ -37,6 +37,7 @@ segments:
   often: {when: "quantile(rfm, frequency) >= 3"}
   lately: {when: "quantile(rfm, recency) == 4"}
   other: {when: in_segment(often)}
+  few: {when: "quantile(rfm, frequency) >= 3 and bought < 99"}
 """
 FEATURE = {"name": "bought", "transform": "identity", "unit": 1, "centre": 0, "scale": 1, "missing": 0}
 
@@ -108,7 +109,7 @@ def test_a_quantile_is_shown_with_what_it_is_computed_from() -> None:
 
 
 def test_the_boundary_is_to_be_passed_for_another_quantile() -> None:
-    for name in ("often", "other"):
+    for name in ("often", "other", "few"):
         assert explained(shop(), name).flips[0].words == 'two more "Bought", within 30 days 6 hours'
     (waits,) = explained(shop(), "lately").flips
     assert waits.to == "out"

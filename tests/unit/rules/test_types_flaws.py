@@ -8,6 +8,7 @@ from rules.errors import Flaw, ProblemCode
 from rules.nodes import Kind
 from rules.parse import MAX_TREE_DEPTH, parse_expression
 from rules.scope import BROKEN, ResolvedTag, Scope
+from rules.suggest import Suggester
 from rules.types import MAX_PARTS, resolve
 
 Code = ProblemCode
@@ -85,6 +86,7 @@ def flaws_of(text: str, want: Kind = Kind.ANY) -> tuple[Flaw, ...]:
         ("gender != gender", Code.UNCLEAR_TYPE, "gender != gender"),
         # Choices
         ('gender in [1, "F"]', Code.BAD_CHOICES, '"F"'),
+        (f'gender in [1, "{"F" * 257}"]', Code.BAD_CHOICES, f'"{"F" * 257}"'),
         # Names
         ("ordres > 1", Code.UNKNOWN_NAME, "ordres"),
         ("loyal", Code.WRONG_SORT, "loyal"),
@@ -117,6 +119,29 @@ def test_a_condition_is_asked_for(text: str) -> None:
     flaws = flaws_of(text, Kind.BOOLEAN)
 
     assert [(flaw.code, flaw.expected) for flaw in flaws] == [(Code.WRONG_TYPE, "a condition")]
+
+
+@pytest.mark.parametrize(
+    ("text", "want", "said"),
+    [
+        ("orders", Kind.BOOLEAN, "a condition is asked for here, and this is a number; compare it, as in … > 0"),
+        ("idle", Kind.BOOLEAN, 'a condition is asked for here, and this is a duration; compare it, as in … > "7d"'),
+        ("female", Kind.BOOLEAN, 'a condition is asked for here, and this is a string; compare it, as in … == "A"'),
+        (
+            "orders",
+            Kind.DURATION,
+            'a duration is asked for here, and this is a number; a duration is written as in "7d"',
+        ),
+        (
+            "vip",
+            Kind.NUMBER,
+            "a number is asked for here, and this is a condition; conditions are combined by and, or, not",
+        ),
+        ("female", Kind.NUMBER, "a number is asked for here, and this is a string"),
+    ],
+)
+def test_a_wrong_type_is_told_with_what_may_be_meant(text: str, want: Kind, said: str) -> None:
+    assert [flaw.message for flaw in flaws_of(text, want)] == [said]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +180,16 @@ def test_all_flaws_of_an_expression_are_found() -> None:
     ]
 
 
+def test_a_name_is_suggested_that_has_three_fifths_in_common_and_none_that_has_less() -> None:
+    assert Suggester().nearest("abc", ["abcdefg"]) == "abcdefg"
+    assert Suggester().nearest("abc", ["abcdefgh"]) is None
+
+
+def test_names_are_compared_until_the_budget_is_spent() -> None:
+    assert Suggester(budget=2).nearest("abc", ["xyz", "abc"]) == "abc"
+    assert Suggester(budget=1).nearest("abc", ["xyz", "abc"]) is None
+
+
 def test_the_nearest_name_is_suggested() -> None:
     assert flaws_of("ordres > 1")[0].suggestion == "orders"
     assert flaws_of("ORDERS > 1")[0].suggestion == "orders"
@@ -170,6 +205,7 @@ def test_the_nearest_name_is_suggested() -> None:
         ("has(orders)", Code.NEVER_MISSING),
         ('has(sum("A", "p"))', Code.NEVER_MISSING),
         ("has(1)", Code.NEVER_MISSING),
+        ("has(2 * -1)", Code.NEVER_MISSING),
         ("has(has(gender))", Code.NEVER_MISSING),
         ('has(distinct("A", "p"))', Code.NEVER_MISSING),
         ("has(in_segment(loyal))", Code.NEVER_MISSING),
@@ -193,6 +229,8 @@ def test_what_is_valid_and_surely_not_meant_is_a_warning(text: str, code: Code) 
         'sum("A", "p") < 0',
         "has(idle)",
         "has(gender)",
+        'has(1 + trait("age"))',
+        'has(-trait("age"))',
         "has(orders / orders)",
         "orders / 2",
         "orders >= 1.5",
