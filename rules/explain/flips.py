@@ -95,9 +95,19 @@ class _Finder:
             flips = list(self._flips(goals, self._now))
             for flip in flips or self._later(goals):
                 self._add(flip)
-        found = sorted(self._found.values(), key=lambda flip: (flip.cost, flip.words))
+        told = [flip for flip in self._found.values() if not self._does_now_already(flip)]
+        found = sorted(told, key=lambda flip: (flip.cost, flip.words))
         limit = max(_DEAR, _DEARER * found[0].cost) if found else 0.0
         return [flip for flip in found if flip.cost <= limit][:_FLIPS]
+
+    def _does_now_already(self, later: Flip) -> bool:
+        """Whether what is to happen later would flip it now as well, and still then: nobody has to wait for it."""
+        return later.happens_ms > self._now.at_ms and any(
+            (flip.to, flip.happenings) == (later.to, later.happenings)
+            and flip.happens_ms == flip.flips_ms == self._now.at_ms
+            and (flip.until_ms is None or flip.until_ms > later.happens_ms)
+            for flip in self._found.values()
+        )
 
     def _add(self, flip: Flip) -> None:
         known = self._found.get(flip.words)

@@ -192,6 +192,12 @@ def test_a_wait_of_days_and_one_event_is_cheaper_than_many_events() -> None:
     assert words(life)[:2] == ['from 2026-12-02 08:00 UTC on: one more "Bought"', '12 more "Shared"']
 
 
+def test_what_can_be_done_now_is_not_put_off() -> None:
+    life = Life(segment('since_first() >= "90d" and count("Bought", last="7d") >= 1 or count("Shared") >= 5'))
+    life.page(NOW - 80 * DAY)
+    assert words(life) == ['five more "Shared"', 'from 2026-12-02 08:00 UTC on: one more "Bought"']
+
+
 def test_a_birthday_that_comes_too_early_is_waited_for_a_year_longer() -> None:
     life = Life(segment('since() >= "60d" and days_until(trait("birthday"), yearly=true) <= 7'))
     life.identify(NOW - DAY, birthday="1990-12-31")
