@@ -3,6 +3,9 @@
 `apply` and the learner write one into every partition of `events`, without key and value, outside any transaction. A
 switch is of one app, as several may read the same events. Which are newer than what runs is for the reader to see: one
 that isn't is passed over, so one too many does no harm.
+
+A control record that a worker must understand names its app: this is how one of a newer format is told from a record
+that anybody wrote, which stops nobody.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from stream.kafka_clients import client_options, error_of, headers_of, kafka_err
 __all__ = [
     "CONTROL_HEADER",
     "SWITCH",
+    "MalformedControlError",
     "SwitchRecord",
-    "UnknownSwitchError",
+    "UnknownControlError",
     "read_switch",
     "switch_headers",
     "write_switches",
@@ -40,10 +44,16 @@ _APP_HEADER: Final = "tagstream-app"
 _CATALOG: Final = b"catalog"
 _MODEL: Final = b"model"
 _TIMEOUT_S: Final = 15.0
+_VERSION_DIGITS: Final = 18
+"""A version fits into 64 bits."""
 
 
-class UnknownSwitchError(ValueError):
-    """A switch of a kind that this version doesn't know."""
+class UnknownControlError(ValueError):
+    """A control record for this app, of a kind that this version doesn't know."""
+
+
+class MalformedControlError(ValueError):
+    """A record that is marked as a control record and can't be read as one of any version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +78,31 @@ def switch_headers(app: str, version: int, model: str | None = None) -> list[tup
 
 
 def read_switch(message: Message, app: str) -> SwitchRecord | None:
-    """The switch that a record with the mark `SWITCH` stands for; None if it is another app's.
+    """The switch that a control record stands for; None if it is another app's.
 
-    Raises UnknownSwitchError.
+    Raises UnknownControlError, MalformedControlError.
     """
     headers = dict(headers_of(message))
-    version, whose = headers.get(_VERSION_HEADER) or b"", headers.get(_APP_HEADER)
-    if whose is not None and whose != app.encode():
+    whose, kind, version = headers.get(_APP_HEADER), headers.get(_KIND_HEADER), headers.get(_VERSION_HEADER) or b""
+    if whose is None:
+        raise MalformedControlError(f"a control record without {_APP_HEADER}")
+    if whose != app.encode():
         return None
-    kind, model = headers.get(_KIND_HEADER), (headers.get(_MODEL_HEADER) or b"").decode(errors="replace")
-    is_known = kind == _CATALOG or (kind == _MODEL and model != "")
-    if whose is None or not is_known or not version.isdigit():
-        raise UnknownSwitchError(f"a switch of {kind!r} to {version!r}")
-    return SwitchRecord(int(version), message.offset() or 0, message.timestamp()[1], model if kind == _MODEL else None)
+    mark = headers.get(CONTROL_HEADER) or b""
+    if mark != SWITCH:
+        raise UnknownControlError(mark.decode(errors="replace"))
+    if not kind:
+        raise MalformedControlError(f"a switch without {_KIND_HEADER}")
+    if kind not in {_CATALOG, _MODEL}:
+        raise UnknownControlError(f"switch of {kind.decode(errors='replace')}")
+    if not version.isdigit() or len(version) > _VERSION_DIGITS:
+        raise MalformedControlError(f"a switch whose {_VERSION_HEADER} is no version")
+    if kind == _CATALOG:
+        return SwitchRecord(int(version), message.offset() or 0, message.timestamp()[1])
+    model = (headers.get(_MODEL_HEADER) or b"").decode(errors="replace")
+    if not model:
+        raise MalformedControlError(f"a switch of a model without {_MODEL_HEADER}")
+    return SwitchRecord(int(version), message.offset() or 0, message.timestamp()[1], model)
 
 
 def write_switches(

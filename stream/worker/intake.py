@@ -5,8 +5,8 @@ Everything here follows from the position and the log alone, so a batch that is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from confluent_kafka import Message
 
 from stream.engine import Records
+from stream.engine.result import Reject
 from stream.kafka_clients import headers_of
-from stream.switches import CONTROL_HEADER, SWITCH, SwitchRecord, UnknownSwitchError, read_switch
+from stream.switches import CONTROL_HEADER, MalformedControlError, SwitchRecord, UnknownControlError, read_switch
 from stream.worker.errors import PauseError
 from stream.worker.position import Position
 from stream.worker.ticks import TICK
@@ -63,6 +64,7 @@ class Intake:
     each message.  times_ms: `(n,) int64`, each message's own.
     forwards: message, origin partition and offset of each forwarded event among the records.
     switch: the switch that comes next in the log, which ends the batch. Where it comes first, n is 0.
+    malformed: by record, those that are marked as control records and are none: rejects, for a reason of their own.
     """
 
     messages: Sequence[Message]
@@ -73,6 +75,11 @@ class Intake:
     forwards: Sequence[tuple[int, int, int]]
     grace_ms: int
     switch: SwitchRecord | None = None
+    malformed: Mapping[int, Reject] = field(default_factory=dict)
+
+    def rejects(self, found: Sequence[Reject]) -> list[Reject]:
+        """The engine's rejects, which sees of a malformed control record only that there is no value."""
+        return [self.malformed.get(reject.index, reject) for reject in found]
 
     def progress(self, position: Position, end: int) -> Progress:
         """Where the partition stands after the first `end` records, and the control records before the next one."""
@@ -112,7 +119,7 @@ def take_in(
 
     stops: at the first switch to something newer than the position has in force; others are passed over.
     Raises PauseError if the first one's log time lies too far ahead of the clock (a later one ends the batch before
-    it), or if it is a control record that this version doesn't know.
+    it), or if a control record is one that only a newer version knows.
     """
     messages = [message for message in messages if _offset(message) >= position.next_offset]
     times = np.array([message.timestamp()[1] for message in messages], np.int64)
@@ -121,14 +128,15 @@ def take_in(
         if ahead[0] == 0:
             raise _ahead(messages[0], int(times[0]), now_ms)
         messages, times = messages[: ahead[0]], times[: ahead[0]]
-    skipped, forwards, switch = _control(messages, position, app, stops=stops)
+    control = _control(messages, position, app, stops=stops)
+    forwards, switch = control.forwards, control.switch
     if switch is not None:
         before = sum((message.offset() or 0) < switch.offset for message in messages)
         messages, times = messages[:before], times[:before]
     greatest = np.maximum.accumulate(np.maximum(times, position.log_time_ms)) if len(times) else times
     places = np.arange(len(messages), dtype=np.int64)
-    if skipped:
-        places = np.delete(places, skipped)
+    if control.skipped:
+        places = np.delete(places, control.skipped)
     forwarded = np.zeros(len(messages), np.bool_)
     forwarded[[place for place, _, _ in forwards]] = True
     records = Records(
@@ -138,17 +146,30 @@ def take_in(
         horizon_ms=times[places] + AHEAD_MS,
         forwarded=forwarded[places],
     )
-    return Intake(messages, records, places, times, greatest, forwards, grace_ms, switch)
+    malformed = {
+        index: Reject(index, "bad_control", detail)
+        for place, detail in control.malformed
+        for index in [int(np.searchsorted(places, place))]
+    }
+    return Intake(messages, records, places, times, greatest, forwards, grace_ms, switch, malformed)
 
 
-def _control(
-    messages: Sequence[Message], position: Position, app: str, *, stops: bool
-) -> tuple[list[int], list[tuple[int, int, int]], SwitchRecord | None]:
-    """Places of the messages that are no events, and the forwarded events with their origins, up to the first switch
-    that takes effect; and that switch.
+@dataclass(frozen=True, slots=True)
+class _Control:
+    """What the headers say, up to the first switch that takes effect; and that switch.
+
+    skipped: places of the messages that are neither events nor rejects.  forwards: as in Intake.
+    malformed: place and fault of what is marked as a control record and can't be read.
     """
-    skipped: list[int] = []
-    forwards: list[tuple[int, int, int]] = []
+
+    skipped: list[int] = field(default_factory=list)
+    forwards: list[tuple[int, int, int]] = field(default_factory=list)
+    malformed: list[tuple[int, str]] = field(default_factory=list)
+    switch: SwitchRecord | None = None
+
+
+def _control(messages: Sequence[Message], position: Position, app: str, *, stops: bool) -> _Control:
+    found = _Control()
     newest = dict(position.origins)
     for place, message in enumerate(messages):
         if not message.headers():
@@ -162,16 +183,20 @@ def _control(
             if origin is not None:
                 partition, offset = origin
                 if offset <= newest.get(partition, -1):
-                    skipped.append(place)  # its outbox was sent again
+                    found.skipped.append(place)  # its outbox was sent again
                 else:
                     newest[partition] = offset
-                    forwards.append((place, partition, offset))
+                    found.forwards.append((place, partition, offset))
         elif message.value() is None:
-            switch = _switch(message, mark, app)
+            try:
+                switch = _switch(message, mark, app)
+            except MalformedControlError as error:
+                found.malformed.append((place, str(error)))
+                continue
             if stops and switch is not None and _is_newer(switch, position):
-                return skipped, forwards, switch
-            skipped.append(place)
-    return skipped, forwards, None
+                return replace(found, switch=switch)
+            found.skipped.append(place)
+    return found
 
 
 def _is_newer(switch: SwitchRecord, position: Position) -> bool:
@@ -186,12 +211,10 @@ def _switch(message: Message, mark: bytes, app: str) -> SwitchRecord | None:
     """The switch that a control record is, None if it is a tick or another app's."""
     if mark == TICK:
         return None
-    if mark != SWITCH:
-        raise _unknown_control(message, mark)
     try:
         return read_switch(message, app)
-    except UnknownSwitchError as error:
-        raise _unknown_control(message, mark) from error
+    except UnknownControlError as error:
+        raise _unknown_control(message, str(error)) from error
 
 
 def _origin(text: bytes | None) -> tuple[int, int] | None:
@@ -209,8 +232,7 @@ def _ahead(message: Message, time_ms: int, now_ms: int) -> PauseError:
     )
 
 
-def _unknown_control(message: Message, mark: bytes) -> PauseError:
-    name = mark.decode(errors="replace")
+def _unknown_control(message: Message, name: str) -> PauseError:
     return PauseError(
         "unknown_control",
         f"The control record at offset {message.offset()} of partition {message.partition()}, {name!r}, "

@@ -105,6 +105,7 @@ class Running:
         work = self._work
         step_number = self.position.step + 1
         result = StepResult() if work.batch is None else self.engine.process(work.batch, work.start, step_number)
+        result.rejects = work.intake.rejects(result.rejects)
         step = self.built("batch", result, published, intake=work.intake)
         work.start = result.end
         if work.start >= len(work.intake.records):

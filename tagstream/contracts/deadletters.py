@@ -45,6 +45,7 @@ DEAD_LETTER_CONTENT_TYPE: Final = "application/json"
 REASON_HEADER: Final = "reason"
 
 REASONS: Final[dict[str, str]] = {
+    "bad_control": "the headers mark it as a control record, and it can't be read as one",
     "bad_timestamp": "the timestamp is no RFC 3339 time with an offset",
     "bad_user": "the user is not text",
     "misplaced_again": "the event was forwarded to its user's partition and does not belong there either",

@@ -86,6 +86,13 @@ def test_every_reason_for_a_reject_is_documented_and_the_reverse() -> None:
     assert dict(re.findall(r"^\| `([a-z0-9_]+)` \| ([^|]+) \|$", OPERATING, flags=re.MULTILINE)) == REASONS
 
 
+def test_every_reason_for_a_pause_is_documented_and_the_reverse() -> None:
+    table = OPERATING.split("| reason | what has happened | what to do |")[1].split("\n\n")[0]
+    documented = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| [^|]+ \|$", table, flags=re.MULTILINE)
+    worker = "".join(file.read_text("utf-8") for file in sorted((ROOT / "stream" / "worker").glob("*.py")))
+    assert documented == sorted(set(re.findall(r'PauseError\(\s*"([a-z_]+)"', worker)))
+
+
 def test_every_metric_is_documented_and_the_reverse() -> None:
     documented = re.findall(r"^\| `(tagstream_[a-z_]+)` \| ([a-z]+) \| (.+) \|$", OPERATING, flags=re.MULTILINE)
     exposed = [

@@ -67,6 +67,7 @@ def test_i10_every_reject_has_one_dead_letter_and_the_batch_goes_on(stack: Stack
         {"value": b"\xff\xfe"},
         {"value": b"[]"},
         {"value": None},
+        {"value": None, "headers": [("tagstream", b"switch"), ("kind", b"catalog"), ("version", b"999")]},
         {"value": b"x" * 300_000},
         {"value": b'{"type": "track"}'},
         {**market.track("ann"), "value": b'{"type": "track", "event": "E", "userId": "ann", "timestamp": "yesterday"}'},
@@ -80,7 +81,7 @@ def test_i10_every_reject_has_one_dead_letter_and_the_batch_goes_on(stack: Stack
         wait_for(lambda: sum(v for k, v in run.metrics.snapshot().items() if "rejects_total" in k) >= len(bad))
     letters = sorted(market.dead_letters(), key=lambda letter: letter.position.offset)
     assert [letter.reason for letter in letters] == [
-        *("not_json", "not_utf8", "not_object", "not_json", "too_large", "no_user"),
+        *("not_json", "not_utf8", "not_object", "not_json", "bad_control", "too_large", "no_user"),
         *("bad_timestamp", "too_far_ahead", "not_a_number"),
     ]
     assert [letter.id for letter in letters] == [

@@ -47,7 +47,7 @@ def test_an_event_may_carry_headers_of_its_own_and_a_value_makes_no_tick() -> No
 
 
 def test_a_control_record_of_a_newer_version_stops_the_partition() -> None:
-    newer = message(7, value=None, headers=[("tagstream", b"merge")])
+    newer = message(7, value=None, headers=[("tagstream", b"merge"), ("tagstream-app", b"app")])
     with pytest.raises(PauseError, match=r"offset 7 of partition 3, 'merge'.*upgrade this worker") as caught:
         take_in([newer], position(), app="app", grace_ms=0, now_ms=NOW_MS)
     assert caught.value.reason == "unknown_control"

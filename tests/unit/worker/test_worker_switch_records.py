@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import Message
 
+from stream.engine.result import Reject
 from stream.switches import SwitchRecord, switch_headers
 from stream.worker.errors import PauseError
 from stream.worker.intake import Intake, take_in
@@ -89,18 +90,50 @@ def test_an_event_with_the_headers_of_a_switch_is_an_event() -> None:
     assert taken(event).records.offsets.tolist() == [4]
 
 
+CATALOG, MODEL = {"tagstream-kind": b"catalog"}, {"tagstream-kind": b"model"}
+
+
 @pytest.mark.parametrize(
-    "headers",
+    ("mark", "headers", "fault"),
     [
-        {},
-        {"tagstream-app": b"app", "tagstream-kind": b"model", "tagstream-version": b"2"},
-        {"tagstream-app": b"app", "tagstream-kind": b"model", "tagstream-model": b"", "tagstream-version": b"2"},
-        {"tagstream-app": b"app", "tagstream-kind": b"banner", "tagstream-model": b"x", "tagstream-version": b"2"},
-        {"tagstream-app": b"app", "tagstream-kind": b"catalog"},
-        {"tagstream-app": b"app", "tagstream-kind": b"catalog", "tagstream-version": b"x"},
+        (b"switch", {}, "tagstream-app"),
+        (b"switch", {"kind": b"catalog", "version": b"999"}, "tagstream-app"),
+        (b"switch", {"tagstream-app": None, **CATALOG, "tagstream-version": b"2"}, "tagstream-app"),
+        (b"merge", {"tagstream-version": b"2"}, "tagstream-app"),
+        (b"switch", {"tagstream-app": b"app", "tagstream-version": b"2"}, "tagstream-kind"),
+        (b"switch", {"tagstream-app": b"app", **MODEL, "tagstream-version": b"2"}, "tagstream-model"),
+        (b"switch", {"tagstream-app": b"app", **MODEL, "tagstream-model": b"", "tagstream-version": b"2"}, "-model"),
+        (b"switch", {"tagstream-app": b"app", **CATALOG}, "tagstream-version"),
+        (b"switch", {"tagstream-app": b"app", **CATALOG, "tagstream-version": b"x"}, "tagstream-version"),
+        (b"switch", {"tagstream-app": b"app", **CATALOG, "tagstream-version": b"9" * 5_000}, "tagstream-version"),
     ],
 )
-def test_a_switch_of_a_kind_that_is_not_known_stops_the_partition(headers: dict[str, str | bytes | None]) -> None:
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_malformed_control_record_is_a_reject_and_stops_nobody(
+    mark: bytes, headers: dict[str, str | bytes | None], fault: str, stops: bool
+) -> None:
+    junk = message(7, value=None, headers=[("tagstream", mark), *headers.items()])
+    intake = taken(message(4), tick(5, 2_000), junk, message(8), stops=stops)
+    assert (intake.records.offsets.tolist(), intake.records.values[1], intake.switch) == ([4, 7, 8], None, None)
+    found = [Reject(0, "no_user", "none"), Reject(1, "not_json", "no bytes")]  # by the engine
+    first, second = intake.rejects(found)
+    assert (first, second.index, second.reason) == (found[0], 1, "bad_control")
+    assert fault in second.detail
+
+
+def test_a_malformed_control_record_behind_a_switch_waits_for_its_turn() -> None:
+    intake = taken(message(4), switch(5, 2), message(6, value=None, headers=[("tagstream", b"switch")]))
+    assert (intake.records.offsets.tolist(), intake.malformed) == ([4], {})
+
+
+def test_a_switch_of_a_kind_that_is_not_known_stops_the_partition() -> None:
+    headers = {"tagstream-app": b"app", "tagstream-kind": b"banner", "tagstream-version": b"2"}
     record = message(7, value=None, headers=[("tagstream", b"switch"), *headers.items()])
-    with pytest.raises(PauseError, match=r"offset 7.*'switch'.*upgrade this worker"):
+    with pytest.raises(PauseError, match=r"offset 7.*'switch of banner'.*upgrade this worker") as caught:
         taken(record)
+    assert caught.value.reason == "unknown_control"
+
+
+def test_a_control_record_of_a_newer_version_for_another_app_is_passed_over() -> None:
+    record = message(4, value=None, headers=[("tagstream", b"merge"), ("tagstream-app", b"other")])
+    assert taken(record, message(5)).records.offsets.tolist() == [5]
