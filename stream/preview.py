@@ -12,17 +12,18 @@ from typing import Final
 
 from rules.catalog import Catalog
 from rules.models import fits
+from rules.nodes import Level, Membership, Node, children
 from rules.program import compile_catalog
 from rules.text import expression_text
 from stream.clock import Clock
 from stream.engine import Engine, Profile, row_members
 from stream.engine.rows import row_levels
 from stream.replay import Replay
-from stream.worker.filling import stored_nodes
+from stream.worker.filling import new_nodes, stored_in
 from stream.worker.reading import Reader
 from stream.worker.store import BUCKETS
 
-__all__ = ["Count", "Tally", "fresh_expressions", "preview_live", "preview_replays"]
+__all__ = ["Count", "Tally", "fresh_expressions", "preview_live", "preview_replays", "unfilled"]
 
 EXAMPLES: Final = 10
 
@@ -90,8 +91,43 @@ def _keep_first(users: list[str], user: str) -> None:
 
 def fresh_expressions(new: Catalog, old: Catalog) -> list[str]:
     """What the new catalog reads of events that stored rows do not have, in words."""
-    known = stored_nodes(old)
-    return [expression_text(node) for key, node in stored_nodes(new).items() if key not in known]
+    return [expression_text(node) for node in new_nodes(new, old).values()]
+
+
+def unfilled(new: Catalog, old: Catalog) -> dict[str, list[str]]:
+    """By segment and level of which nothing can be said from stored rows: what these lack, in words.
+
+    Of a tier, the levels are told apart by all conditions together. What a segment reads of another one counts as its.
+    """
+    fresh = {key: expression_text(node) for key, node in new_nodes(new, old).items()}
+    lacking: dict[str, list[str]] = {}  # by segment and tier
+    for unit in new.order:  # each after those that it reads
+        roots = list(_conditions(new, unit))
+        texts = [fresh[key] for root in roots for key in stored_in(root) if key in fresh]
+        texts += [text for root in roots for read in _units_in(root) for text in lacking.get(read, ())]
+        if texts:
+            lacking[unit] = list(dict.fromkeys(texts))
+    return {name: lacking[unit] for name in _names(new) if (unit := name.partition("=")[0]) in lacking}
+
+
+def _conditions(catalog: Catalog, unit: str) -> Iterator[Node]:
+    segment = catalog.segments.get(unit)
+    if segment is None:
+        yield from (level.when for level in catalog.tiers[unit].levels.values())
+        return
+    yield segment.when
+    if segment.exit is not None:
+        yield segment.exit
+
+
+def _units_in(node: Node) -> Iterator[str]:
+    """The segments and tiers that a condition names."""
+    if isinstance(node, Membership):
+        yield node.segment
+    elif isinstance(node, Level):
+        yield node.tier
+    for child in children(node):
+        yield from _units_in(child)
 
 
 # Against a file

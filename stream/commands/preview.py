@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,8 @@ __all__ = ["preview"]
 LIVE = "live"
 _BATCH_LINES = 20_000
 _AHEAD_MS = 3_600_000
+_FORETOLD = ("then", "enter", "leave", "entering", "leaving")
+_NOTHING: Mapping[str, list[str]] = {}
 
 
 def preview(
@@ -57,7 +59,8 @@ def preview(
     """Say for each segment and level how many would be in, and who would enter and leave, with ten examples of each.
 
     Against live, every user's state is read from Redis, slowly enough for the workers, and brought over on a copy;
-    against a file, both catalogs are replayed. Nothing is written anywhere.
+    what reads values that this state does not have yet is shown as ?. Against a file, both catalogs are replayed.
+    Nothing is written anywhere.
     """
     from rules.catalog import load_catalog
     from stream.settings import load_settings
@@ -82,7 +85,7 @@ def _live(settings: Settings, new: Catalog) -> dict[str, object]:
     from stream.commands.patience import compiling
     from stream.commands.running_catalog import open_reader
     from stream.embedded import resolve_addresses
-    from stream.preview import Tally, fresh_expressions, preview_live
+    from stream.preview import Tally, fresh_expressions, preview_live, unfilled
     from stream.warm import warm_up
 
     quiet_libraries()
@@ -104,7 +107,7 @@ def _live(settings: Settings, new: Catalog) -> dict[str, object]:
         start_s = clock.monotonic_s()
         with _progress("preview") as advance:
             preview_live(reader, candidate, tally, clock, app=settings.app, progress=advance)
-    summary = _summary(new, running, tally, LIVE)
+    summary = _summary(new, running, tally, LIVE, unfilled(new, running))
     summary["starting_from_nothing"] = fresh_expressions(new, running)
     summary["seconds"] = round(clock.monotonic_s() - start_s, 3)
     return summary
@@ -208,16 +211,20 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _summary(new: Catalog, old: Catalog | None, tally: Tally, against: str | list[str]) -> dict[str, object]:
-    def report(count: Count) -> dict[str, object]:
-        return {
-            "now": count.now,
-            "then": count.then,
-            "enter": count.enter,
-            "leave": count.leave,
-            "entering": count.entering,
-            "leaving": count.leaving,
-        }
+def _summary(
+    new: Catalog,
+    old: Catalog | None,
+    tally: Tally,
+    against: str | list[str],
+    lacking: Mapping[str, list[str]] = _NOTHING,
+) -> dict[str, object]:
+    """What is reported. lacking: by segment and level, the values without which nothing can be said of it."""
+
+    def report(name: str, count: Count) -> dict[str, object]:
+        if name in lacking:
+            reason = f"Not in the live state before `tagstream apply` fills it: {', '.join(lacking[name])}."
+            return {"now": count.now, **dict.fromkeys(_FORETOLD), "reason": reason}
+        return {"now": count.now, **{key: getattr(count, key) for key in _FORETOLD}, "reason": None}
 
     return {
         "catalog": new.name,
@@ -225,8 +232,8 @@ def _summary(new: Catalog, old: Catalog | None, tally: Tally, against: str | lis
         "against": against,
         "compared_with": None if old is None else {"catalog": old.name, "version": old.version},
         "users": tally.users,
-        "segments": {name: report(count) for name, count in tally.counts.items() if "=" not in name},
-        "levels": {name: report(count) for name, count in tally.counts.items() if "=" in name},
+        "segments": {name: report(name, count) for name, count in tally.counts.items() if "=" not in name},
+        "levels": {name: report(name, count) for name, count in tally.counts.items() if "=" in name},
     }
 
 
@@ -240,31 +247,42 @@ def _print(new: Catalog, summary: dict[str, object]) -> None:
     if summary.get("until") is not None:
         print_line(f"as of {summary['until']}")
     for what, heading in (("segments", "segment"), ("levels", "level")):
-        counts: dict[str, dict[str, int | list[str]]] = summary[what]  # type: ignore[assignment]  # see above
+        counts: dict[str, dict[str, Any]] = summary[what]  # type: ignore[assignment]  # see above
         if counts:
             print_line()
             print_table(
                 {heading: "<", "now": ">", "then": ">", "enter": ">", "leave": ">"},
                 [
-                    (name, *(f"{count[key]:,}" for key in ("now", "then", "enter", "leave")))
+                    (name, *(_number(count[key]) for key in ("now", "then", "enter", "leave")))
                     for name, count in counts.items()
                 ],
             )
         for name, count in counts.items():
             for key, word in (("entering", "enter"), ("leaving", "leave")):
-                examples = count[key]
-                if isinstance(examples, list) and examples:
-                    print_line(f"{name}, {word}: {', '.join(examples)}{_more(count, word, len(examples))}")
-    fresh: list[str] = summary.get("starting_from_nothing", [])  # type: ignore[assignment]  # see above
-    if fresh:
-        print_line()
-        print_line(
-            "New in this catalog, and starting from nothing here; `tagstream apply` fills them from the log first:"
-        )
-        for text in fresh:
-            print_line(f"  {text}")
+                if count[key]:
+                    print_line(f"{name}, {word}: {', '.join(count[key])}{_more(count, word, len(count[key]))}")
+    _print_unfilled(summary)
 
 
-def _more(count: dict[str, int | list[str]], word: str, shown: int) -> str:
-    total = count[word]
-    return f" and {total - shown:,} more" if isinstance(total, int) and total > shown else ""
+def _print_unfilled(summary: dict[str, Any]) -> None:
+    """What the ? stand for, and where they can be had."""
+    fresh: list[str] = summary.get("starting_from_nothing", [])
+    if not fresh:
+        return
+    print_line()
+    print_line("New in this catalog, and not in the live state before `tagstream apply` fills them from the log:")
+    for text in fresh:
+        print_line(f"  {text}")
+    unknown = [name for what in ("segments", "levels") for name, count in summary[what].items() if count["reason"]]
+    if unknown:
+        print_line(f"So it can't be told for {', '.join(unknown)}.")
+        print_line("A file of past events can: `tagstream preview C --against FILE`.")
+
+
+def _number(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
+
+
+def _more(count: dict[str, Any], word: str, shown: int) -> str:
+    total: int = count[word]
+    return f" and {total - shown:,} more" if total > shown else ""

@@ -17,7 +17,7 @@ from rules.nodes import Aggregate, Kind, Node, Trait, children, kind_of
 from rules.program import Program, compile_catalog
 from stream.engine import NEVER_MS
 
-__all__ = ["FillPlan", "plan_filling", "stored_nodes", "warming_until"]
+__all__ = ["FillPlan", "new_nodes", "plan_filling", "stored_in", "stored_nodes", "warming_until"]
 
 _AS_NUMBERS = frozenset({"sum", "mean", "min", "max"})
 _BUCKETS = 61
@@ -33,10 +33,7 @@ class FillPlan:
 
 def plan_filling(catalog: Catalog, base: Catalog) -> FillPlan:
     """What has to be read again when `catalog` takes over from `base`."""
-    known = {part for node in stored_nodes(base).values() for part in _parts(node, base.timezone)}
-    new = {
-        text: node for text, node in stored_nodes(catalog).items() if not set(_parts(node, catalog.timezone)) <= known
-    }
+    new = new_nodes(catalog, base)
     if not new:
         return FillPlan({}, None)
     # The old aggregates of numbers come along: with them the same records are refused as were then.
@@ -52,6 +49,14 @@ def plan_filling(catalog: Catalog, base: Catalog) -> FillPlan:
     return FillPlan(new, dataclasses.replace(program, numeric=_numeric_as(program, kept)))
 
 
+def new_nodes(catalog: Catalog, base: Catalog) -> dict[str, Aggregate | Trait]:
+    """The aggregates and facts of `catalog`, by `key_text`, that rows of `base` do not have."""
+    known = {part for node in stored_nodes(base).values() for part in _parts(node, base.timezone)}
+    return {
+        text: node for text, node in stored_nodes(catalog).items() if not set(_parts(node, catalog.timezone)) <= known
+    }
+
+
 def warming_until(node: Aggregate | Trait, start_ms: int) -> int:
     """From when on (ms of log time) the value of a node is whole, of which nothing before `start_ms` is known."""
     if isinstance(node, Aggregate) and node.last_ms is not None:
@@ -63,10 +68,18 @@ def stored_nodes(catalog: Catalog) -> dict[str, Aggregate | Trait]:
     """The aggregates and facts that rows keep for a catalog, by `key_text`."""
     found: dict[str, Aggregate | Trait] = {}
     for root in _expressions(catalog):
-        for node in _walk(root):
-            if isinstance(node, Aggregate | Trait):
-                plain = dataclasses.replace(node, kind=Kind.ANY)  # kept once, whatever kind its places ask for
-                found.setdefault(key_text(plain), plain)
+        for text, node in stored_in(root).items():
+            found.setdefault(text, node)
+    return found
+
+
+def stored_in(root: Node) -> dict[str, Aggregate | Trait]:
+    """The aggregates and facts that one expression reads, by `key_text`."""
+    found: dict[str, Aggregate | Trait] = {}
+    for node in _walk(root):
+        if isinstance(node, Aggregate | Trait):
+            plain = dataclasses.replace(node, kind=Kind.ANY)  # kept once, whatever kind its places ask for
+            found.setdefault(key_text(plain), plain)
     return found
 
 

@@ -169,10 +169,29 @@ def test_live_preview_counts_who_would_enter_and_leave(folder: Path, stack: obje
         "leave": 0,
         "entering": ["bob"],
         "leaving": [],
+        "reason": None,
     }
     assert report["levels"]["activity=active"]["then"] == 2
     assert report["starting_from_nothing"] == ['count("Seen")']
     assert (report["users"], report["compared_with"]) == (2, {"catalog": "corner", "version": 1})
+
+
+def test_live_preview_says_of_what_it_cannot_tell_that_it_cannot(folder: Path, stack: object) -> None:
+    added = '  bulk: {when: count("Order Completed") >= 1}\n  both: {when: in_segment(bulk) and in_segment(rich)}\n'
+    text = CATALOG.replace("version: 1", "version: 2").replace("segments:\n", f"segments:\n{added}")
+    (folder / "bulk.yaml").write_text(text, encoding="utf-8")
+    report = json.loads(run_here("preview", "bulk.yaml", "--against", "live", "--json", folder=folder).stdout)
+    told, reason = {"rich": 1, "fans": 0}, report["segments"]["both"].pop("reason")
+    assert {name: count["then"] for name, count in report["segments"].items()} == {"bulk": None, "both": None, **told}
+    unknown = dict.fromkeys(["then", "enter", "leave", "entering", "leaving"])
+    assert report["segments"]["both"] == {"now": 0, **unknown}
+    assert reason == 'Not in the live state before `tagstream apply` fills it: count("Order Completed").'
+    lines = run_here("preview", "bulk.yaml", "--against", "live", folder=folder).stdout.decode().splitlines()
+    assert [line.split() for line in lines if line.startswith(("bulk ", "both "))] == [
+        ["bulk", "0", "?", "?", "?"],
+        ["both", "0", "?", "?", "?"],
+    ]
+    assert "So it can't be told for bulk, both." in lines
 
 
 def test_live_preview_of_the_same_version_compares_too(folder: Path, stack: object) -> None:
