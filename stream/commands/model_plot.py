@@ -12,7 +12,7 @@ import numpy as np
 from stream.clock import SystemClock
 from stream.commands.outcome import InputError
 from stream.control.sample_log import read_samples
-from stream.errors import ConfigurationError, TagstreamError
+from stream.errors import ConfigurationError
 from stream.learning.scaling import TRAINING_LIMIT, FeatureScale, as_matrix, scaled_rows
 
 if TYPE_CHECKING:
@@ -47,9 +47,12 @@ def plot_model(
         ) from None
     name, version = record["name"], record["version"]
     if version is None or published.problem(name, version) is not None:
-        raise TagstreamError(
-            f"Of the model {name} there is no snapshot to draw.", remedy=f"tagstream models {name} says why."
+        raise InputError(
+            f"Of the model {name} there is no snapshot to draw.",
+            remedy=f"Leave --plot out: tagstream models {name} says why.",
         )
+    if not file.suffix:  # matplotlib would add one, and the file be another than was named
+        raise InputError(f"{file} can't be drawn: its name has no ending.", remedy="Name a .png, .svg or .pdf.")
     snapshot = published.record(name, version)
     figure = Figure(figsize=(13, 5.5), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -66,6 +69,11 @@ def plot_model(
         figure.savefig(file, dpi=120)
     except ValueError as error:
         raise InputError(f"{file} can't be drawn: {error}.", remedy="Name a .png, .svg or .pdf.") from None
+    except OSError as error:
+        raise InputError(
+            f"{file} can't be drawn: {error.strerror or error}.",
+            remedy="Name a file in a folder that is there and that you may write to.",
+        ) from None
 
 
 def _clusters(
@@ -115,7 +123,7 @@ def _quantiles(axes: Any, snapshot: Mapping[str, Any]) -> None:
         axes.plot(shares, boundaries / greatest, marker="o", label=f"{field['name']} (1 is {greatest:,.4g})")
     axes.set_xlabel("share of users below")
     axes.set_title("boundaries")
-    axes.legend()
+    axes.legend(loc="upper left")
 
 
 def _calibration(axes: Any, bins: Sequence[Mapping[str, float]]) -> None:
@@ -128,7 +136,7 @@ def _calibration(axes: Any, bins: Sequence[Mapping[str, float]]) -> None:
     axes.set_xlabel("foretold")
     axes.set_ylabel("came")
     axes.set_title("calibration; larger dots stand for more labels")
-    axes.legend()
+    axes.legend(loc="upper left")
 
 
 def _over_time(axes: Any, kind: str, reports: Sequence[Mapping[str, Any]]) -> None:
@@ -145,7 +153,7 @@ def _over_time(axes: Any, kind: str, reports: Sequence[Mapping[str, Any]]) -> No
             axes.axvline(_time(each), color="grey", alpha=0.3, linewidth=1)
     axes.set_title("quality over time (x: refused; grey lines: drift)")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend()
+        axes.legend(loc="lower left")
     axes.tick_params(axis="x", rotation=30)
 
 

@@ -92,6 +92,12 @@ def test_a_model_without_a_snapshot_says_how_many_samples_are_still_wanted(
     behaviour, rfm, _ = json.loads(asked(settings, tmp_path, "models", "--json").stdout)["models"]
     assert (behaviour["learning"], behaviour["reports"]) == ({"samples": 312, "wanted": 1_000}, [])
     assert rfm["learning"] is None
+    undrawn = asked(settings, tmp_path, "models", "rfm", "--plot", "x.png")
+    assert undrawn.returncode == 2
+    assert undrawn.stderr.decode().splitlines() == [
+        "tagstream: Of the model rfm there is no snapshot to draw.",
+        "  Leave --plot out: tagstream models rfm says why.",
+    ]
     outlet.publish(at_work.learn(moments("behaviour", 700, start=312)))
     behaviour, *_ = json.loads(asked(settings, tmp_path, "models", "--json").stdout)["models"]
     assert (behaviour["learning"], behaviour["version"]) == (None, 1)
@@ -121,7 +127,7 @@ def test_a_model_is_drawn(shop: Settings, tmp_path: Path, name: str) -> None:
     done = asked(shop, tmp_path, "models", name, "--plot", "out.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
-    assert done.stdout == b""
+    assert (done.stdout, done.stderr) == (b"", b"Drawn: out.png\n")
 
 
 def test_what_is_asked_for_wrongly_is_a_sentence(shop: Settings, tmp_path: Path) -> None:
@@ -130,6 +136,8 @@ def test_what_is_asked_for_wrongly_is_a_sentence(shop: Settings, tmp_path: Path)
         ("models", "--plot", "x.png"): "for one model",
         ("models", "rfm", "--cut", "2"): "has no clusters",
         ("models", "rfm", "--plot", "x.strange"): "can't be drawn",
+        ("models", "rfm", "--plot", "no/where/x.png"): "Name a file in a folder that is there",
+        ("models", "rfm", "--plot", "picture"): "its name has no ending",
         ("suggest", "chorn"): "did you mean churn?",
         ("suggest", "often"): "has no goal",
         ("suggest", "churn", "--last", "soon"): "is no duration",
