@@ -39,6 +39,7 @@ PREFIX = "TAGSTREAM_"
 CONFIG_VARIABLE = "TAGSTREAM_CONFIG"
 DEFAULT_FILE = "tagstream.toml"
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_DURATION = "a whole number and one unit of ms, s, m, h, d, w, such as 2s"
 _TOPIC_NAME = r"^[A-Za-z0-9._-]{1,249}$"  # Kafka's own rule
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # goes into topic names, Redis hash tags and transactional ids
 
@@ -58,13 +59,22 @@ def parse_duration_ms(text: str) -> int:
     """Milliseconds of a duration like `500ms`, `90s`, `30m`, `24h`, `7d`, `26w`. Raises ValueError."""
     match = re.fullmatch(r"([0-9]{1,12})(ms|[smhdw])", text)
     if match is None:
-        raise ValueError("a whole number and one unit of ms, s, m, h, d, w, such as 2s")
+        raise ValueError(_DURATION)
     return int(match[1]) * _UNITS_MS[match[2]]
 
 
-def _checked_duration(text: str) -> str:
-    parse_duration_ms(text)
-    return text
+def _duration(least: str, most: str) -> AfterValidator:
+    least_ms, most_ms = parse_duration_ms(least), parse_duration_ms(most)
+
+    def checked(text: str) -> str:
+        try:
+            if least_ms <= parse_duration_ms(text) <= most_ms:
+                return text
+        except ValueError as error:
+            raise ValueError(f"{error}, from {least} to {most}") from error
+        raise ValueError(f"{_DURATION}, from {least} to {most}")
+
+    return AfterValidator(checked)
 
 
 def _checked_brokers(text: str) -> str:
@@ -88,7 +98,6 @@ def _checked_redis(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, AfterValidator(_checked_duration)]
 TopicName = Annotated[str, Field(pattern=_TOPIC_NAME)]
 
 
@@ -107,7 +116,9 @@ class Settings(BaseSettings):
     delivery: Delivery | None = Field(
         None, description="how changes are published; default exactly_once, on the embedded broker at_least_once"
     )
-    grace: Duration = Field("2s", description="how far the watermark stays behind the log's time")
+    grace: Annotated[str, _duration("0ms", "52w")] = Field(
+        "2s", description="how far the watermark stays behind the log's time"
+    )
     worker: Annotated[str, Field(pattern=_NAME)] | None = Field(
         None, description="this worker's name; default host and slot. Two workers must not share one"
     )
@@ -131,7 +142,9 @@ class Settings(BaseSettings):
     topic_ops_metrics: TopicName | None = Field(
         None, description="the topic of how good models are; default {app}.ops-metrics"
     )
-    retention: Duration = Field("30d", description="how long new topics keep their records")
+    retention: Annotated[str, _duration("1m", "5200w")] = Field(
+        "30d", description="how long new topics keep their records"
+    )
     row_memory_mib: int = Field(512, ge=1, le=1_048_576, description="memory for rows of users, per partition")
     batch_max_records: int = Field(20_000, ge=1, le=1_000_000, description="records that a batch takes at most")
     batch_linger_ms: int = Field(5, ge=0, le=10_000, description="how long a batch waits to fill")
@@ -152,7 +165,7 @@ class Settings(BaseSettings):
     snapshot_samples: int = Field(
         10_000, ge=1, le=1_000_000_000, description="after how many samples of a model its next snapshot is made"
     )
-    snapshot_every: Duration = Field(
+    snapshot_every: Annotated[str, _duration("1s", "52w")] = Field(
         "1h", description="after how long a model's next snapshot is made, if any sample has come"
     )
 
@@ -252,7 +265,7 @@ class Settings(BaseSettings):
 def load_settings(
     environment: Mapping[str, str] | None = None, *, folder: Path | None = None, **arguments: object
 ) -> Settings:
-    """The settings as they stand. Raises ConfigurationError on the first bad value, naming it and what is expected.
+    """The settings as they stand. Raises ConfigurationError, naming all bad values and what is expected.
 
     environment: default the process's own.  folder: where `tagstream.toml` is looked for; default the current one.
     arguments: settings by field name that win over everything else; None counts as not given.
@@ -278,7 +291,7 @@ def load_settings(
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        raise _bad_value(error, origins, path) from None
+        raise _bad_values(error, origins, path) from None
     settings._origins = origins  # noqa: SLF001  # set once, here; pydantic's constructor takes fields only
     settings._warnings = warnings  # noqa: SLF001
     settings._file = path  # noqa: SLF001
@@ -352,16 +365,16 @@ def _expected(name: str, message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _bad_value(error: ValidationError, origins: Mapping[str, Origin], path: Path | None) -> ConfigurationError:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    variable = PREFIX + name.upper()
-    where = {
-        Origin.FILE: f"{name} in {path}",
-        Origin.ARGUMENT: f"the setting {name}",
-    }.get(origins.get(name, Origin.DEFAULT), f"the variable {variable}")
-    value = first["input"]
-    shown = masked_url(value) if isinstance(value, str) else value
-    return ConfigurationError(
-        f"Bad value {shown!r} for {where}: expected {_expected(name, first['msg'])}.", remedy="Correct or unset it."
-    )
+def _bad_values(error: ValidationError, origins: Mapping[str, Origin], path: Path | None) -> ConfigurationError:
+    """A line for each setting, in the order of the settings."""
+    first = {str(each["loc"][0]): each for each in reversed(error.errors(include_url=False))}
+    lines = []
+    for name in (name for name in Settings.model_fields if name in first):
+        where = {
+            Origin.FILE: f"{name} in {path}",
+            Origin.ARGUMENT: f"the setting {name}",
+        }.get(origins.get(name, Origin.DEFAULT), f"the variable {PREFIX}{name.upper()}")
+        value = first[name]["input"]
+        shown = masked_url(value) if isinstance(value, str) else value
+        lines.append(f"Bad value {shown!r} for {where}: expected {_expected(name, first[name]['msg'])}.")
+    return ConfigurationError("\n".join(lines), remedy=f"Correct or unset {'it' if len(lines) == 1 else 'them'}.")

@@ -41,11 +41,12 @@ def apply(
     """
     from rules.catalog import load_catalog
     from stream.clock import SystemClock
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.commands.outcome import InputError
     from stream.embedded import resolve_addresses
     from stream.errors import TagstreamError
-    from stream.settings import load_settings, parse_duration_ms
+    from stream.settings import parse_duration_ms
     from stream.worker.apply_run import ApplyRun
     from stream.worker.applying import check_applicable, rolled_back
     from stream.worker.overview import open_store
@@ -60,7 +61,7 @@ def apply(
     except ValueError as error:
         raise InputError(f"--timeout {timeout} is no length of time: expected {error}.") from error
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     given = None if catalog is None else load_catalog(catalog)
     addresses = resolve_addresses(settings)
     clock = SystemClock()

@@ -22,13 +22,13 @@ def control() -> None:
     import logging
 
     from stream.clock import SystemClock
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import log_to_stderr
     from stream.commands.signals import stop_on_signals
     from stream.control.running import run_control
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
 
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings)
     log_to_stderr()
     for name in LIBRARIES:  # what they have to say of an error, it says too

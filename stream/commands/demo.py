@@ -17,16 +17,17 @@ def demo(
 
     The shop's clock starts in the past and runs fast, so that what only time brings about is seen too.
     """
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.commands.signals import stop_on_signals
     from stream.demo.run import run_demo
-    from stream.settings import load_settings, parse_duration_ms
+    from stream.settings import parse_duration_ms
 
     try:
         for_s = parse_duration_ms(duration) / 1000
     except ValueError as error:
         raise typer.BadParameter(f"{duration!r} is no duration: {error}", param_hint="--for") from error
-    settings = load_settings()
+    settings = given_settings()
     quiet_libraries()
     with stop_on_signals("Closing the shop …") as stop:
         run_demo(settings, for_s=for_s, seed=seed, stop=stop)

@@ -31,14 +31,14 @@ def explain(
     would flip it, cheapest first, each of which has been tried on the user's own numbers.
     """
     from stream.commands.explanations import explanation_lines, explanation_report
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.commands.names import check_unit, no_such_user
     from stream.commands.running_catalog import open_reader
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     reader, _ = open_reader(settings, resolve_addresses(settings), catalog)
     with reader:
         standing = reader.standing(user, lambda running: _part(running, segment))

@@ -34,14 +34,14 @@ def lag(as_json: AsJson = False) -> None:
 
     Progress is what Redis says, where it is kept; the offsets that Kafka holds for the group may be a second older.
     """
+    from stream.commands.given_settings import given_settings
     from stream.commands.log_reader import open_log
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
     from stream.worker.overview import look_over, open_store
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings)
     with open_log(addresses, settings.events_topic, client=f"tagstream-lag-{settings.app}") as log:
         ends = log.ends()

@@ -27,14 +27,14 @@ def members(
     Members of a segment with indexed: true come at once, for others all users are looked through.
     The catalog is the one that the workers run; --catalog is only needed where its text is not to be had.
     """
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.commands.names import no_such_level, unknown_name
     from stream.commands.running_catalog import open_reader
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     reader, loaded = open_reader(settings, resolve_addresses(settings), catalog)
     name, _, level = segment.partition("=")
     with reader:

@@ -32,6 +32,7 @@ def models(
 
     Sizes and shares are of the newest sampled users. `tagstream control` learns; docs/models.md explains each number.
     """
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.commands.model_records import model_records
     from stream.commands.model_text import print_model, print_models
@@ -41,10 +42,9 @@ def models(
     from stream.control.history import read_reports
     from stream.embedded import resolve_addresses
     from stream.models import read_models
-    from stream.settings import load_settings
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings)
     catalog = newest_catalog(settings, addresses)
     published = read_models(settings, addresses)

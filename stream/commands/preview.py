@@ -63,10 +63,10 @@ def preview(
     Nothing is written anywhere.
     """
     from rules.catalog import load_catalog
-    from stream.settings import load_settings
+    from stream.commands.given_settings import given_settings
 
     new = load_catalog(catalog)
-    settings = load_settings()
+    settings = given_settings()
     if LIVE in against:
         if len(against) > 1 or old is not None or until is not None:
             raise typer.BadParameter("live stands alone, without files, --from and --until", param_hint="--against")

@@ -26,14 +26,14 @@ def profile(
     And what the models say: clusters, and the scores and quantiles that the catalog reads.
     The catalog is the one that the workers run; --catalog is only needed where its text is not to be had.
     """
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.commands.names import no_such_user
     from stream.commands.running_catalog import open_reader
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     reader, _ = open_reader(settings, resolve_addresses(settings), catalog)
     with reader:
         position = reader.position_of(user)

@@ -55,10 +55,10 @@ def replay(
     --changes and --profiles a summary is printed.
     """
     from stream.clock import SystemClock
+    from stream.commands.given_settings import given_settings
     from stream.commands.patience import compiling
     from stream.commands.trial_catalog import load_for_trial
     from stream.replay import Replay
-    from stream.settings import load_settings
     from stream.warm import warm_up
 
     clock = SystemClock()
@@ -67,7 +67,7 @@ def replay(
     to_stdout = [option for option, name in outputs.items() if name == STANDARD_OUTPUT]
     if as_json and to_stdout:
         raise typer.BadParameter(f"the summary would mix with {to_stdout[0]} on standard output", param_hint="--json")
-    settings = load_settings()
+    settings = given_settings()
     loaded = load_for_trial(catalog)
     until_ms = None if until is None else moment_ms(until, loaded.timezone)
     size = total_bytes(files)

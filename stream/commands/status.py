@@ -33,15 +33,15 @@ def status(as_json: AsJson = False) -> None:
     paused, why, and what to do.
     """
     from stream.catalogs import read_catalogs
+    from stream.commands.given_settings import given_settings
     from stream.commands.log_reader import open_log
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
     from stream.models import read_models
-    from stream.settings import load_settings
     from stream.worker.overview import look_over, open_store
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings)
     with open_log(addresses, settings.events_topic, client=f"tagstream-status-{settings.app}") as log:
         ends = log.ends()

@@ -27,6 +27,7 @@ def suggest(
     printed is a catalog that `tagstream check` accepts: put its segments into yours, with titles of your own.
     """
     from stream.clock import SystemClock
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.commands.models import newest_catalog
     from stream.commands.output import note, print_json
@@ -35,14 +36,14 @@ def suggest(
     from stream.embedded import resolve_addresses
     from stream.errors import ConfigurationError, TagstreamError
     from stream.learning import LearningError
-    from stream.settings import load_settings, parse_duration_ms
+    from stream.settings import parse_duration_ms
 
     try:
         last_ms = parse_duration_ms(last)
     except ValueError as error:
         raise typer.BadParameter(f"{last!r} is no duration: {error}", param_hint="--last") from error
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings)
     catalog: Catalog | None = newest_catalog(settings, addresses)
     if catalog is None:

@@ -27,13 +27,13 @@ def topics(context: typer.Context, as_json: AsJson = False) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
     from stream.topics import describe_topics, verify_topics
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings, redis_needed=False)
     states = describe_topics(settings, addresses)
     findings = verify_topics(settings, addresses)
@@ -48,13 +48,13 @@ def topics(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("create")
 def create(as_json: AsJson = False) -> None:
     """Make the topics that are missing, with the right settings. Touches nothing that is there."""
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
     from stream.topics import ensure_topics, verify_topics
 
     quiet_libraries()
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings, redis_needed=False)
     made = ensure_topics(settings, addresses)
     findings = verify_topics(settings, addresses)

@@ -31,14 +31,14 @@ def up(catalog: OptionalCatalog = None) -> None:
     """
     from rules.catalog import load_catalog
     from stream.clock import SystemClock
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import log_to_stderr
     from stream.commands.patience import compiling
     from stream.commands.signals import stop_on_signals
     from stream.embedded import resolve_addresses, start_stack
-    from stream.settings import load_settings
     from stream.topics import ensure_topics
 
-    settings = load_settings()
+    settings = given_settings()
     named = None if catalog is None else load_catalog(catalog)
     log_to_stderr()
     clock = SystemClock()

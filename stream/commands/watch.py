@@ -36,14 +36,14 @@ def watch(
     """
     import json
 
+    from stream.commands.given_settings import given_settings
     from stream.commands.log_reader import open_log
     from stream.commands.logs import note_lost_kafka
     from stream.commands.tag_texts import TagTexts
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
     from tagstream import InvalidMessageError, parse_change
 
-    settings = load_settings()
+    settings = given_settings()
     addresses = resolve_addresses(settings, redis_needed=False)
     note_lost_kafka(addresses.kafka)
     wanted = None if segments is None else {segment.encode() for segment in segments}

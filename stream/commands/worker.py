@@ -15,13 +15,13 @@ def worker(catalog: OptionalCatalog = None) -> None:
     """
     from rules.catalog import load_catalog
     from stream.clock import SystemClock
+    from stream.commands.given_settings import given_settings
     from stream.commands.logs import log_to_stderr
     from stream.commands.patience import compiling
     from stream.commands.signals import stop_on_signals
     from stream.embedded import resolve_addresses
-    from stream.settings import load_settings
 
-    settings = load_settings()
+    settings = given_settings()
     named = None if catalog is None else load_catalog(catalog)
     addresses = resolve_addresses(settings)
     log_to_stderr()

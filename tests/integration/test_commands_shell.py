@@ -97,6 +97,16 @@ def test_a_bad_setting_is_exit_code_2_and_named(settings: dict[str, str], named:
     assert b"Traceback" not in done.stderr
 
 
+def test_a_misspelt_setting_is_told_on_stderr_and_stops_nothing(tmp_path: Path) -> None:
+    plain = run("lag", folder=tmp_path)
+    misspelt = run("lag", folder=tmp_path, settings={"TAGSTREAM_GRASE": "5s", "TAGSTREAM_FOO": "1"})
+    said = (
+        b"Warning: The variable TAGSTREAM_FOO is no setting: `tagstream doctor` lists the settings.\n"
+        b"Warning: The variable TAGSTREAM_GRASE is no setting: did you mean TAGSTREAM_GRACE?\n"
+    )
+    assert (misspelt.returncode, misspelt.stderr) == (plain.returncode, said + plain.stderr)
+
+
 def test_a_kafka_that_does_not_answer_is_exit_code_1_and_named(tmp_path: Path) -> None:
     servers = {"TAGSTREAM_KAFKA": "127.0.0.1:1", "TAGSTREAM_REDIS": "redis://127.0.0.1:1/0"}
     done = run("topics", folder=tmp_path, settings=servers)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,11 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None
         ("DELIVERY", "once", "exactly_once or at_least_once"),
         ("GRACE", "2", "a whole number and one unit of ms, s, m, h, d, w"),
         ("GRACE", "-2s", "a whole number and one unit of ms, s, m, h, d, w"),
+        ("GRACE", "99999999999w", "a whole number and one unit of ms, s, m, h, d, w, such as 2s, from 0ms to 52w"),
+        ("RETENTION", "0s", "a whole number and one unit of ms, s, m, h, d, w, such as 2s, from 1m to 5200w"),
+        ("RETENTION", "9999999w", "a whole number and one unit of ms, s, m, h, d, w, such as 2s, from 1m to 5200w"),
+        ("SNAPSHOT_EVERY", "0s", "a whole number and one unit of ms, s, m, h, d, w, such as 2s, from 1s to 52w"),
+        ("SNAPSHOT_EVERY", "53w", "a whole number and one unit of ms, s, m, h, d, w, such as 2s, from 1s to 52w"),
         ("PARTITIONS", "many", "a whole number from 1 to 10000"),
         ("PARTITIONS", "0", "a whole number from 1 to 10000"),
         ("SESSION_TIMEOUT_MS", "5", "a whole number from 1000 to 1800000"),
@@ -76,6 +82,18 @@ def test_a_bad_value_is_named_with_its_variable_and_what_is_expected(name: str, 
     message = str(caught.value)
     assert message.startswith(f"Bad value {value!r} for the variable TAGSTREAM_{name}: expected {expected}")
     assert "\n" not in message
+
+
+def test_all_bad_values_are_told_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"TAGSTREAM_GRACE": "2", "TAGSTREAM_PARTITIONS": "0", "TAGSTREAM_KAFKA": "x"}, folder=Path("/"))
+    lines = caught.value.message.splitlines()
+    assert [re.findall(r"the variable (\w+): expected", line) for line in lines] == [
+        ["TAGSTREAM_KAFKA"],
+        ["TAGSTREAM_GRACE"],
+        ["TAGSTREAM_PARTITIONS"],
+    ]
+    assert caught.value.remedy == "Correct or unset them."
 
 
 def test_a_bad_value_in_the_file_is_named_with_the_file(tmp_path: Path) -> None:
