@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "ScaledClock", "SystemClock", "clock_from_text"]
+__all__ = ["Clock", "HeldClock", "ManualClock", "ScaledClock", "SystemClock", "clock_from_text"]
 
 
 class Clock(Protocol):
@@ -72,6 +72,36 @@ class ScaledClock:
         time.sleep(max(seconds, 0.0))
 
 
+class HeldClock:
+    """Stands at a moment until it is released; from then on it is another clock. Safe to share between threads.
+
+    A process can be at work with it before anybody knows when time will begin to pass.
+    """
+
+    def __init__(self, at_ms: int) -> None:
+        self.at_ms = at_ms
+        self._released: Clock | None = None
+
+    @property
+    def text(self) -> str:
+        """What `clock_from_text` makes the same clock of, not released."""
+        return f"held:{self.at_ms}"
+
+    def release(self, clock: Clock) -> None:
+        """Be this clock from now on."""
+        self._released = clock
+
+    def now_ms(self) -> int:
+        released = self._released
+        return self.at_ms if released is None else released.now_ms()
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def sleep_s(self, seconds: float) -> None:
+        time.sleep(max(seconds, 0.0))
+
+
 class ManualClock:
     """A clock that stands still until it is moved: for tests. `sleep_s` moves it. Safe to share between threads."""
 
@@ -105,12 +135,16 @@ class ManualClock:
             self._now_ms = now_ms
 
 
-def clock_from_text(text: str) -> Clock:
-    """The clock that `ScaledClock.text` describes. Raises ValueError on any other text."""
+def clock_from_text(text: str) -> ScaledClock | HeldClock:
+    """The clock that `ScaledClock.text` or `HeldClock.text` describes. Raises ValueError on any other text."""
     try:
-        kind, start_ms, speed, origin_s = text.split(":")
-        if kind == "scaled":
-            return ScaledClock(int(start_ms), float(speed), origin_s=float(origin_s))
+        match text.split(":"):
+            case ["held", at_ms]:
+                return HeldClock(int(at_ms))
+            case ["scaled", start_ms, speed, origin_s]:
+                return ScaledClock(int(start_ms), float(speed), origin_s=float(origin_s))
     except ValueError:
         pass
-    raise ValueError(f"no clock: {text!r}; expected scaled:START_MS:SPEED:ORIGIN_S, such as scaled:0:3600.0:812.5")
+    raise ValueError(
+        f"no clock: {text!r}; expected held:AT_MS or scaled:START_MS:SPEED:ORIGIN_S, such as scaled:0:3600.0:812.5"
+    )

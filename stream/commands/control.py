@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 from typing import Final
 
 __all__ = ["control"]
 
-_LEAVE_S: Final = 10.0
+_LEAVE_S: Final = 15.0
+"""After it was asked to stop: ten seconds for Faust to stop, and five to publish what was learned."""
+_END_S: Final = 10.0
+"""Python waits at its end for threads; those of a Faust app that failed may never end."""
 LIBRARIES: Final = ("aiokafka", "faust", "mode")
 
 
@@ -25,8 +25,9 @@ def control() -> None:
     from stream.commands.given_settings import given_settings
     from stream.commands.logs import log_to_stderr
     from stream.commands.signals import stop_on_signals
-    from stream.control.running import run_control
+    from stream.control.running import remove_folders, run_control
     from stream.embedded import resolve_addresses
+    from stream.leaving import leave_in_time
 
     settings = given_settings()
     addresses = resolve_addresses(settings)
@@ -35,24 +36,13 @@ def control() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with stop_on_signals("Publishing what was learned …") as stop:
+            leave_in_time(_LEAVE_S, after=stop, last=lambda: remove_folders(settings))
             run_control(settings, addresses, SystemClock(), stop, on_ready=_say_ready)
     finally:
-        _leave_in_time()
+        leave_in_time(_END_S)
 
 
 def _say_ready() -> None:
     import logging
 
     logging.getLogger("tagstream.control").info("ready: models are learned as samples come")
-
-
-def _leave_in_time() -> None:
-    """Python waits at its end for threads; those of a Faust app that failed may never end."""
-
-    def leave() -> None:
-        sys.stderr.flush()
-        os._exit(1)
-
-    timer = threading.Timer(_LEAVE_S, leave)
-    timer.daemon = True
-    timer.start()

@@ -53,7 +53,11 @@ class ControlChild:
         self.close()
 
     def start(self, clock_text: str = SYSTEM_CLOCK) -> None:
-        """Let it work by this clock (`ScaledClock.text`)."""
+        """Let it work by this clock (its `text`)."""
+        self._send(clock_text.encode() + b"\n")
+
+    def release(self, clock_text: str) -> None:
+        """The clock that was given to `start` is held: from now on it is this one."""
         self._send(clock_text.encode() + b"\n")
 
     def check(self) -> None:

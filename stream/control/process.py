@@ -6,6 +6,10 @@ Its orders come on standard input, as the settings of its parent may be neither 
    loaded meanwhile; a line on standard output says that this is done.
 2. the clock, a text for `clock_from_text`, or `system`. Models are learned until standard input closes, which the
    kernel sees to however the parent ends, or until SIGTERM.
+3. if that clock is held, in its own time: the clock that it becomes.
+
+It is gone `_LEAVE_S` after it was asked to stop, or after its parent's end, whatever it waits for: Faust, or a broker
+that is not there any more.
 """
 
 from __future__ import annotations
@@ -23,13 +27,18 @@ from stream.clock import Clock, SystemClock, clock_from_text
 from stream.control.pace import Pace
 from stream.embedded import Addresses
 from stream.errors import TagstreamError
+from stream.leaving import leave_in_time
+from stream.orders import Orders
 from stream.settings import Settings
 
 __all__ = ["SYSTEM_CLOCK", "main", "work_line"]
 
 SYSTEM_CLOCK: Final = "system"
 _NICE: Final = 5  # where processors are few, events go first
-_LEAVE_S: Final = 5.0
+_LEAVE_S: Final = 15.0
+"""Ten seconds for Faust to stop (`running`), and five to save what was learned."""
+_END_S: Final = 5.0
+"""Python waits at its end for threads; those of a Faust app that failed may never end."""
 _LIBRARIES: Final = ("aiokafka", "asyncio", "faust", "kafka", "mode")
 
 
@@ -52,11 +61,12 @@ def main() -> int:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     os.nice(_NICE)
-    line = sys.stdin.buffer.readline()
+    orders = Orders()
+    line = orders.next_line()
     if not line:
         return 0
     work: dict[str, Any] = json.loads(line)
-    from stream.control.running import run_control
+    from stream.control.running import remove_folders, run_control
 
     try:
         sys.stdout.write("ready\n")
@@ -64,36 +74,24 @@ def main() -> int:
     except BrokenPipeError:  # the parent has gone meanwhile
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's own flush would complain
         return 0
-    clock_text = sys.stdin.buffer.readline().decode().strip()
+    clock_text = orders.next_line()
     if not clock_text:
         return 0
     clock: Clock = SystemClock() if clock_text == SYSTEM_CLOCK else clock_from_text(clock_text)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_stop_at_end, args=(stop,), daemon=True).start()
+    settings = Settings(**work["settings"])
+    leave_in_time(_LEAVE_S, after=stop, last=lambda: remove_folders(settings))
+    orders.follow(clock, stop)
     pace = None if work["pace"] is None else Pace(**work["pace"])
     try:
-        run_control(Settings(**work["settings"]), Addresses(**work["addresses"]), clock, stop, pace=pace)
+        run_control(settings, Addresses(**work["addresses"]), clock, stop, pace=pace)
     except TagstreamError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
-        _leave_in_time()
+        leave_in_time(_END_S)
     return 0
-
-
-def _stop_at_end(stop: threading.Event) -> None:
-    # Not by `sys.stdin`: Python can't end while a thread waits inside it.
-    while os.read(sys.stdin.fileno(), 4_096):
-        pass
-    stop.set()
-
-
-def _leave_in_time() -> None:
-    """Python waits at its end for threads; those of a Faust app that failed may never end."""
-    timer = threading.Timer(_LEAVE_S, lambda: os._exit(1))
-    timer.daemon = True
-    timer.start()
 
 
 if __name__ == "__main__":

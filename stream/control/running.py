@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,7 +41,7 @@ from stream.errors import ConfigurationError, TagstreamError
 from stream.settings import Settings
 from stream.topics import verify_topics
 
-__all__ = ["ControlStuckError", "run_control"]
+__all__ = ["ControlStuckError", "remove_folders", "run_control"]
 
 log = logging.getLogger("tagstream.control")
 
@@ -90,8 +92,18 @@ def run_control(
         outlet, sweep = Outlet(settings, addresses, clock, stop, gate), Sweep(settings, addresses, clock)
         plane = _Plane(learners, outlet, sweep)
         # Faust wants a folder; with tables in memory it leaves nothing in it.
-        with tempfile.TemporaryDirectory(prefix="control-", dir=runtime_folder(settings)) as folder:
+        with tempfile.TemporaryDirectory(prefix=_folder_prefix(), dir=runtime_folder(settings)) as folder:
             asyncio.run(_run(_options(settings, addresses, folder), settings, plane, stop, on_ready))
+
+
+def remove_folders(settings: Settings) -> None:
+    """Remove what `run_control` of this process has in the runtime folder: for a process that can't wait for it."""
+    for folder in runtime_folder(settings).glob(f"{_folder_prefix()}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_prefix() -> str:
+    return f"control-{os.getpid()}-"
 
 
 class _Plane:

@@ -1,8 +1,8 @@
 """Sends the shop's traffic at the pace of the demo's clock, and reads back what comes of it: three threads.
 
-The past goes out as fast as Kafka takes it, each record stamped with its log time in the shop. Then the shop opens: its
-clock starts, and events go out when they happen. What the worker computes follows from the shop's seed alone, however
-slow the machine is.
+The past goes out as fast as Kafka takes it, each record stamped with its log time in the shop. Once the worker is done
+with it the shop opens: its clock starts, and events go out when they happen. What the worker computes follows from the
+shop's seed alone, however slow the machine is.
 """
 
 from __future__ import annotations
@@ -62,8 +62,11 @@ class Feed:
         self._no_more = threading.Event()
         self._stop = threading.Event()
         self._failed: list[Exception] = []
+        self._lost = 0
         self.past_sent = threading.Event()
         """Set once all of the past is in Kafka."""
+        self.past_ends: dict[int, int] = {}
+        """By partition, the offset after the past's last event; whole once `past_sent` is set."""
         self.newest_ms = 0
         """The log time of the newest event sent."""
         self._threads = {
@@ -132,7 +135,7 @@ class Feed:
         """Send what happened before the opening; returns the first event after it, not sent yet."""
         waiting, burst = next(self._traffic), 0
         while waiting.at_ms < self._opening_ms and not self._no_more.is_set():
-            self._send(producer, waiting, None)
+            self._send(producer, waiting, self._past_placed)
             self.newest_ms = waiting.at_ms
             waiting, burst = next(self._traffic), burst + 1
             if burst == _BURST:
@@ -140,11 +143,22 @@ class Feed:
                 producer.poll(0)
                 burst = 0
         self._tally.add_sent(burst, past=True)
-        producer.flush(_JOIN_S)
+        while producer.flush(_WAIT_S) and not self._no_more.is_set():
+            pass
+        if self._lost:
+            raise UnavailableError(f"{self._lost} events did not reach the embedded broker.", remedy="Try again.")
         self.past_sent.set()
         return waiting
 
-    def _send(self, producer: Producer, delivery: Delivery, on_delivery: Callable[..., None] | None) -> None:
+    def _past_placed(self, error: KafkaError | None, message: Any) -> None:
+        if error is not None:
+            self._lost += 1
+            return
+        partition, end = message.partition(), message.offset() + 1
+        if end > self.past_ends.get(partition, 0):
+            self.past_ends[partition] = end
+
+    def _send(self, producer: Producer, delivery: Delivery, on_delivery: Callable[..., None]) -> None:
         while True:
             try:
                 producer.produce(

@@ -34,7 +34,7 @@ _BY_TIME: Final = "◷"
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What a view shows of one moment. `now_s`: a monotonic clock's. `left_s` None: the live part has not begun;
-    `speed` None: neither has the shop's clock.
+    `speed` None: neither has the shop's clock. `progress`: how far the stage is, where that can be said.
     """
 
     snapshot: Snapshot
@@ -44,6 +44,7 @@ class Moment:
     left_s: float | None
     stage: str
     learned: LearnedSoFar = NOTHING_LEARNED
+    progress: str = ""
 
 
 class View(Protocol):
@@ -90,7 +91,8 @@ class LinesView:
             return
         self._shown_s = moment.now_s
         if moment.left_s is None:
-            self._print(f"    {snapshot.sent:,} events sent, {snapshot.changes:,} changes received")
+            progress = moment.progress or f"{snapshot.sent:,} events sent"
+            self._print(f"    {progress}, {snapshot.changes:,} changes received")
             return
         self._print(
             f"{self._labels.moment(moment.shop_ms)}  {snapshot.event_rate:,.0f} events/s  "
@@ -172,7 +174,7 @@ class TerminalView:
             f"  1 s here is {span_text(int(moment.speed * 1000))} there" if moment.speed else "",
         )
         if moment.left_s is None:
-            title.append(f"   {moment.stage} …", "yellow")
+            title.append(f"   {moment.stage}{': ' if moment.progress else ' …'}{moment.progress}", "yellow")
         else:
             title.append(f"   {moment.left_s:.0f} s left", "dim")
         numbers = Table.grid(padding=(0, 3))

@@ -3,9 +3,10 @@
 1. The embedded stack starts, the topics are made.
 2. A worker process starts and loads its engine, and a control process what learning needs; meanwhile the shop's past is
    sent, as fast as Kafka takes it.
-3. The shop opens: its clock starts, and both get it. The worker works through the past as fast as it can, and models
-   learn from what it samples.
-4. Once changes follow their events within a second, on all partitions, the live part begins; it lasts `for_s` seconds.
+3. Both get the shop's clock, which stands still. The worker works through the past as fast as it can, and models learn
+   from what it samples.
+4. Once it is done with the past the shop opens: its clock starts. When changes follow their events within a second, on
+   all partitions, or after a while on a machine too slow for that, the live part begins; it lasts `for_s` seconds.
 5. The shop closes, the worker stops after its step, the stack ends; the summary is printed.
 """
 
@@ -14,14 +15,15 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Final
 
 from rich.console import Console
 
 from rules.catalog import Catalog, load_catalog
-from stream.clock import Clock, ScaledClock, SystemClock
+from stream.clock import Clock, HeldClock, ScaledClock, SystemClock
 from stream.control.child import ControlChild
+from stream.demo.catching_up import PATIENCE_S, CatchingUp
 from stream.demo.feed import Feed
 from stream.demo.labels import Labels
 from stream.demo.learned import Learned
@@ -31,12 +33,14 @@ from stream.demo.shop import Shop
 from stream.demo.summary import Run, print_summary
 from stream.demo.tally import Tally
 from stream.demo.worker_handle import WorkerHandle
-from stream.demo.worker_process import start_line, work_line
+from stream.demo.worker_process import clock_line, work_line
 from stream.embedded import Stack, start_stack
 from stream.errors import TagstreamError
 from stream.models import ModelsFollower
 from stream.settings import Settings
 from stream.topics import ensure_topics
+from stream.worker.overview import open_store
+from stream.worker.store import Store
 
 __all__ = ["DEFAULT_SPEED", "run_demo"]
 
@@ -44,7 +48,8 @@ DEFAULT_SPEED: Final = 21_600.0
 """Six hours of the shop in a second: an abandoned cart's two hours take a third of one, a minute is a fortnight."""
 
 _FRAME_S: Final = 0.25
-_CATCH_UP_S: Final = 240.0
+_SETTLE_S: Final = 15.0
+"""What is live counts as such after so long, if it is slow too; seen: one second."""
 _PIPE_WIDTH: Final = 120  # columns of the summary's tables where no terminal says how many it has
 
 
@@ -72,6 +77,7 @@ class _Show:
         self._clock = clock
         self.shop_clock: ScaledClock | None = None
         self.stage = ""
+        self.progress = ""
 
     def frame(self, stop: threading.Event, left_s: float | None = None) -> None:
         """Show how things stand, then wait a moment. Raises what has gone wrong anywhere."""
@@ -82,9 +88,42 @@ class _Show:
         self._feed.check()
         now_s, shop_clock = self._clock.monotonic_s(), self.shop_clock
         shop_ms, speed = (shop_clock.now_ms(), shop_clock.speed) if shop_clock else (self._feed.newest_ms, None)
-        moment = Moment(self._tally.snapshot(now_s), now_s, shop_ms, speed, left_s, self.stage, self._learned.so_far())
+        moment = Moment(
+            snapshot=self._tally.snapshot(now_s),
+            now_s=now_s,
+            shop_ms=shop_ms,
+            speed=speed,
+            left_s=left_s,
+            stage=self.stage,
+            progress=self.progress,
+            learned=self._learned.so_far(),
+        )
         self._view.show(moment)
         stop.wait(_FRAME_S)
+
+    def catch_up(self, store: Store, stop: threading.Event) -> None:
+        """Wait until the worker is done with the past. Raises TagstreamError if it comes no further."""
+        self.stage = "the worker works through the past"
+        past = CatchingUp(store, self._feed.past_ends, self._clock)
+        while not past.is_done and not stop.is_set():
+            if past.is_stuck:
+                raise TagstreamError(
+                    f"The worker has come no further for {PATIENCE_S:.0f} s, at {past.text} of the shop's past. "
+                    f"It said last: {self._worker.said() or 'nothing.'}",
+                    remedy="This machine may be too busy: end what else runs on it, and start the demo again.",
+                )
+            self.progress = past.text
+            self.frame(stop)
+            past.look()
+        self.progress = ""
+
+    def settle(self, stop: threading.Event) -> None:
+        """Wait until changes follow their events at once, or for as long as that may take."""
+        self.stage = "the shop opens"
+        deadline_s = self._clock.monotonic_s() + _SETTLE_S
+        while not self._tally.is_live and not stop.is_set() and self._clock.monotonic_s() < deadline_s:
+            self.frame(stop)
+        self._tally.go_live(self._clock.monotonic_s())
 
 
 def run_demo(
@@ -126,21 +165,18 @@ def run_demo(
             show.stage = "loading the engine (the first time it is compiled, which takes a minute)"
             while not worker.ready.is_set() and not stop.is_set():
                 show.frame(stop)
-            show.shop_clock = shop_clock = ScaledClock(shop.opening_ms, speed)
-            feed.open(shop_clock)
-            worker.start(start_line(shop_clock))
+            held = HeldClock(shop.opening_ms)
+            worker.tell(clock_line(held))
             if control is not None:
-                control.start(shop_clock.text)
-            show.stage = "the worker works through the past"
-            deadline_s = clock.monotonic_s() + _CATCH_UP_S
-            while not tally.is_live and not stop.is_set():
-                if clock.monotonic_s() > deadline_s:
-                    raise TagstreamError(
-                        f"The worker has not caught up within {_CATCH_UP_S:.0f} s. It said last: "
-                        f"{worker.said() or 'nothing.'}",
-                        remedy="This machine may be too busy; try fewer customers.",
-                    )
-                show.frame(stop)
+                control.start(held.text)
+            with closing(open_store(settings, stack.addresses, settings.partitions)) as store:
+                show.catch_up(store, stop)
+            show.shop_clock = shop_clock = ScaledClock(shop.opening_ms, speed)
+            worker.tell(clock_line(shop_clock))
+            if control is not None:
+                control.release(shop_clock.text)
+            feed.open(shop_clock)
+            show.settle(stop)
             show.stage = "live"
             live_ms, start_s = shop_clock.now_ms(), clock.monotonic_s()
             while not stop.is_set() and (left_s := start_s + for_s - clock.monotonic_s()) > 0:

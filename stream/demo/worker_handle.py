@@ -55,9 +55,9 @@ class WorkerHandle:
             self._process.stdout.close()
         self._log.close()
 
-    def start(self, start_line: bytes) -> None:
-        """Let it work."""
-        self._send(start_line)
+    def tell(self, clock_line: bytes) -> None:
+        """Let it work by this clock, which is held; then, when the shop opens, by the one that it becomes."""
+        self._send(clock_line)
 
     def check(self) -> None:
         """Raise TagstreamError if it has ended."""

@@ -1,34 +1,39 @@
 """The demo's worker, in a process of its own: `python -m stream.demo.worker_process`, started by `stream.demo.run`.
 
 `tagstream worker` reads its settings itself; the demo's may be neither in the environment nor in a file, so its orders
-come on standard input, two lines:
+come on standard input, three lines:
 
 1. what to work with: settings, addresses and the catalog's text. The engine is loaded, and compiled if need be; a line
    on standard output says that this is done. (Meanwhile the shop's past is being sent.)
-2. the shop's clock. The worker works until standard input closes, which the kernel sees to however the demo ends, or
-   until SIGTERM.
+2. the shop's clock, which stands still. The worker works until standard input closes, which the kernel sees to however
+   the demo ends, or until SIGTERM.
+3. when the shop opens: the clock that it becomes.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 import threading
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from rules.catalog import parse_catalog
-from stream.clock import ScaledClock, clock_from_text
+from stream.clock import HeldClock, ScaledClock, clock_from_text
 from stream.embedded import Addresses
 from stream.errors import TagstreamError
+from stream.leaving import leave_in_time
+from stream.orders import Orders
 from stream.settings import Settings
 from stream.warm import warm_up
 from stream.worker import run_worker
 
-__all__ = ["main", "start_line", "work_line"]
+__all__ = ["clock_line", "main", "work_line"]
+
+_LEAVE_S: Final = 15.0
+"""As long as the demo waits for its end; without the demo nobody else would end it where the broker is gone."""
 
 
 def work_line(settings: Settings, addresses: Addresses, catalog_text: str) -> bytes:
@@ -41,8 +46,8 @@ def work_line(settings: Settings, addresses: Addresses, catalog_text: str) -> by
     return json.dumps(document).encode() + b"\n"
 
 
-def start_line(clock: ScaledClock) -> bytes:
-    """The second one."""
+def clock_line(clock: ScaledClock | HeldClock) -> bytes:
+    """The second one, and the third."""
     return clock.text.encode() + b"\n"
 
 
@@ -51,7 +56,8 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the demo's to answer
-    line = sys.stdin.buffer.readline()
+    orders = Orders()
+    line = orders.next_line()
     if not line:
         return 0
     work: dict[str, Any] = json.loads(line)
@@ -59,26 +65,19 @@ def main() -> int:
     warm_up()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    clock_text = sys.stdin.buffer.readline().decode().strip()
+    clock_text = orders.next_line()
     if not clock_text:
         return 0
+    clock = clock_from_text(clock_text)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_stop_at_end, args=(stop,), daemon=True).start()
+    leave_in_time(_LEAVE_S, after=stop)
+    orders.follow(clock, stop)
     try:
-        run_worker(
-            Settings(**work["settings"]), Addresses(**work["addresses"]), catalog, clock_from_text(clock_text), stop
-        )
+        run_worker(Settings(**work["settings"]), Addresses(**work["addresses"]), catalog, clock, stop)
     except TagstreamError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
-
-
-def _stop_at_end(stop: threading.Event) -> None:
-    # Not by `sys.stdin`: Python can't end while a thread waits inside it.
-    while os.read(sys.stdin.fileno(), 4_096):
-        pass
-    stop.set()
 
 
 if __name__ == "__main__":

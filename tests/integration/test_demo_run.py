@@ -125,3 +125,21 @@ def test_when_the_worker_dies_the_demo_says_so_and_ends(tmp_path: Path) -> None:
     assert demo.returncode == 1
     assert "The demo's worker has ended." in rest
     wait_until_gone(others)
+
+
+@pytest.mark.timeout(300)
+def test_when_its_terminal_goes_away_the_demo_leaves_nothing_in_its_folder(tmp_path: Path) -> None:
+    with started(tmp_path, 600) as demo:
+        family = set()
+        try:
+            seen = read_until(demo, "… live")
+            family = {process.pid for process in psutil.Process(demo.pid).children(recursive=True)}
+            assert (tmp_path / "stack.json").exists()
+            demo.send_signal(signal.SIGHUP)
+            demo.communicate(timeout=60)
+        finally:
+            demo.kill()
+    assert "the worker works through the past" in seen
+    assert seen.index("works through the past") < seen.index("the shop opens")
+    assert [each.name for each in tmp_path.iterdir() if each.suffix != ".lock"] == []
+    wait_until_gone(family)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stream.clock import Clock, ManualClock, ScaledClock, SystemClock
+from stream.clock import Clock, HeldClock, ManualClock, ScaledClock, SystemClock, clock_from_text
 
 
 @pytest.mark.parametrize("clock", [SystemClock(), ScaledClock(0, 1000.0), ManualClock(5)])
@@ -52,3 +52,20 @@ def test_a_manual_clock_may_jump_back_but_its_monotonic_reading_does_not() -> No
     assert (clock.now_ms(), clock.monotonic_s()) == (3, 1.0)
     with pytest.raises(ValueError, match="doesn't go back"):
         clock.advance_ms(-1)
+
+
+def test_a_held_clock_stands_still_until_it_is_released_and_is_then_the_other() -> None:
+    clock, other = HeldClock(1_000), ManualClock(5_000)
+    held_ms = [clock.now_ms(), clock.now_ms()]
+    clock.release(other)
+    other.advance_ms(7)
+    assert held_ms == [1_000, 1_000]
+    assert clock.now_ms() == 5_007
+
+
+def test_a_held_clock_s_text_gives_a_held_clock_and_a_scaled_one_s_a_scaled_one() -> None:
+    held, scaled = clock_from_text(HeldClock(12).text), clock_from_text(ScaledClock(3, 2.0, origin_s=1.5).text)
+    assert isinstance(held, HeldClock)
+    assert held.at_ms == 12
+    assert isinstance(scaled, ScaledClock)
+    assert (scaled.start_ms, scaled.speed, scaled.origin_s) == (3, 2.0, 1.5)

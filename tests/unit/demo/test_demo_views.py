@@ -97,6 +97,17 @@ def test_without_a_terminal_there_are_plain_lines_with_all_that_matters(labels: 
     assert "by time: li.na.0042 entered “Abandoned carts (2 hours)” (since_cart 2 h, since_order –)" in text
 
 
+def test_a_view_says_how_far_a_stage_is(labels: Labels) -> None:
+    past = replace(MOMENT, left_s=None, stage="the worker works through the past", progress="91,267 of 122,317 events")
+    lines, screen = console(), console(140, 40, terminal=True)
+    with LinesView(labels, lines) as view:
+        view.show(past)
+        view.show(replace(past, now_s=106.0))
+    assert "    91,267 of 122,317 events, 9,000 changes received" in printed(lines)
+    screen.print(TerminalView(labels, screen).picture(past), height=40, end="")
+    assert "the worker works through the past: 91,267 of 122,317 events" in printed(screen)
+
+
 def test_lines_come_every_five_seconds(labels: Labels) -> None:
     out = console()
     with LinesView(labels, out) as view:
