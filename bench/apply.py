@@ -36,7 +36,7 @@ from stream.worker.overview import look_over, open_store
 from stream.worker.redis_store import RedisStore
 from tagstream.contracts.changes import CAUSE_HEADER
 
-__all__ = ["ApplyFigures", "measure_apply"]
+__all__ = ["AFTER_S", "ApplyFigures", "Run", "measure_apply", "with_more_segments"]
 
 Percentiles = tuple[float, float, float]
 """p50, p90 and p99, in ms."""
@@ -44,7 +44,8 @@ Percentiles = tuple[float, float, float]
 _TIMEOUT_S = 300.0
 _LINGER_MS = 25
 """Of live events: so the broker has fewer batches in its logs, and gets slower later."""
-_AFTER_S = 3.0
+AFTER_S = 3.0
+"""So long after the last live event its change is waited for; what comes later is late."""
 _SEGMENTS = """
   bench_buyers: {when: 'count("Order Completed") >= 1'}
   bench_dear: {when: 'count("Product Viewed", where=property("price") >= 100) >= 1'}
@@ -61,6 +62,8 @@ class ApplyFigures:
     switch to the last of its changes, at a reader.  done_s: from the switch to the end of `apply`.
     before_ms, preparing_ms, during_ms: p50, p90, p99 of live events before, while workers got ready, in the walk.
     undisturbed_ms: the same of as many seconds as the walk took, at the same age of the log, without any walk.
+    late, undisturbed_late: changes of live events that came more than AFTER_S after the last of the events; they are in
+    the percentiles too.
     """
 
     users: int
@@ -73,6 +76,8 @@ class ApplyFigures:
     preparing_ms: Percentiles
     during_ms: Percentiles
     undisturbed_ms: Percentiles
+    late: int
+    undisturbed_late: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +92,33 @@ class _Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """waits: of each change, when its event was sent (s, since live events began), and how long it took (ms)."""
+class Run:
+    """waits: of each change, when its event was sent (s, since live events began), and how long it took (ms).
+
+    late: how many came more than AFTER_S after the last of the events.
+    """
 
     events: int
     seconds: float
     waits: list[tuple[float, float]]
+    late: int
     applied: _Applied | None
+
+    @classmethod
+    def of(
+        cls,
+        sent: dict[Place, float],
+        seen: list[tuple[Place, float]],
+        *,
+        began_s: float,
+        time_up_s: float,
+        applied: _Applied | None,
+    ) -> Run:
+        """Match changes with their events. All moments are of one clock."""
+        matched = [(sent[place], seen_s) for place, seen_s in seen if place in sent]
+        waits = [(sent_s - began_s, (seen_s - sent_s) * 1000) for sent_s, seen_s in matched]
+        late = sum(seen_s > time_up_s for _, seen_s in matched)
+        return cls(len(sent), max(sent.values()) - min(sent.values()), waits, late, applied)
 
     def between(self, start_s: float, end_s: float) -> Percentiles:
         """p50, p90, p99 of the changes of events that were sent in this time."""
@@ -150,13 +175,19 @@ class _Reader(threading.Thread):
         self.join()
 
 
+def with_more_segments(first: Catalog) -> Catalog:
+    """The next version, with the segments that the walk is to fill. Raises ValueError if they can't be put into it."""
+    text, count = re.subn(r"(?m)^segments:[ \t]*$", lambda found: found[0] + _SEGMENTS, first.text)
+    if count != 1:
+        raise ValueError(f"{first.name} has no line that is segments: and nothing else, so none can be put below it")
+    return parse_catalog(with_version(text, first.version + 1))
+
+
 def measure_apply(catalog: str, folder: Path, *, users: int, rate: int, before_s: float) -> ApplyFigures:
     """Measure. The catalog is applied after `before_s` of live events."""
     first = load_catalog(catalog)
-    text = with_version(
-        re.sub(r"(?m)^segments:[ \t]*$", lambda found: found[0] + _SEGMENTS, first.text), first.version + 1
-    )
-    run = _run(first, folder / "applied", users, rate, before_s, parse_catalog(text))
+    second = with_more_segments(first)
+    run = _run(first, folder / "applied", users, rate, before_s, second)
     if run.applied is None:
         raise RuntimeError("nothing was applied")
     applied = run.applied
@@ -173,10 +204,12 @@ def measure_apply(catalog: str, folder: Path, *, users: int, rate: int, before_s
         preparing_ms=run.between(applied.began_s, applied.switched_s),
         during_ms=run.between(*walk_s),
         undisturbed_ms=control.between(*walk_s),
+        late=run.late,
+        undisturbed_late=control.late,
     )
 
 
-def _run(first: Catalog, folder: Path, users: int, rate: int, before_s: float, second: Catalog | None) -> _Run:
+def _run(first: Catalog, folder: Path, users: int, rate: int, before_s: float, second: Catalog | None) -> Run:
     """Live events for `before_s` and, where there is a second catalog, until it has been applied; on a fresh stack."""
     folder.mkdir()
     (folder / "first.yaml").write_text(first.text, encoding="utf-8")
@@ -209,13 +242,26 @@ def _run(first: Catalog, folder: Path, users: int, rate: int, before_s: float, s
                 live_s = time.perf_counter()
                 time.sleep(before_s)
                 applied = None if second is None else _apply(second, ours, stack, store, reader, live_s)
-            finally:
                 enough.set()
                 live.join()
-                time.sleep(_AFTER_S)
+                time.sleep(AFTER_S)
+                time_up_s = time.perf_counter()
+                # What is late is waited for: left out, it would make the others look the better.
+                wait_until(lambda: _has_read(store, sent), process, "the last live events", _TIMEOUT_S, 0.2)
+                wait_until(lambda: _is_quiet(reader), process, "the last changes", _TIMEOUT_S)
+            finally:
+                enough.set()
+                if live.is_alive():
+                    live.join()
                 reader.stop()
-    waits = [(sent[place] - live_s, (seen_s - sent[place]) * 1000) for place, seen_s in reader.seen if place in sent]
-    return _Run(len(sent), max(sent.values()) - min(sent.values()), waits, applied)
+    return Run.of(sent, reader.seen, began_s=live_s, time_up_s=time_up_s, applied=applied)
+
+
+def _has_read(store: RedisStore, sent: dict[Place, float]) -> bool:
+    """Whether the worker is past all these records."""
+    standings = look_over(store, PARTITIONS).partitions
+    next_offsets = [0 if each.position is None else each.position.next_offset for each in standings]
+    return all(offset < next_offsets[partition] for partition, offset in sent)
 
 
 def _apply(
@@ -223,21 +269,16 @@ def _apply(
 ) -> _Applied:
     """Apply a catalog as the command does."""
     began_s = time.perf_counter()
-    switched_s: list[float] = []
-
-    def progress(stage: str, _: str) -> None:
-        if stage.startswith("Looking") and not switched_s:
-            switched_s.append(time.perf_counter())
-
     run = ApplyRun(settings, stack.addresses, SystemClock())
     outcome = check_applicable(second, *run.look(store))
-    report = run.perform(store, second, outcome, wait=True, timeout_s=_TIMEOUT_S, progress=progress)
+    performed_s = time.perf_counter()
+    report = run.perform(store, second, outcome, wait=True, timeout_s=_TIMEOUT_S)
     done_s = time.perf_counter()
     if not report.is_done:
         raise RuntimeError(f"the catalog was not applied: {report.problem}")
     while not _is_quiet_of_changes(reader):
         pass
-    (switch_s,) = switched_s
+    switch_s = performed_s + report.switched_s
     last_s = max(reader.catalog, default=switch_s)
     return _Applied(began_s - live_s, switch_s - live_s, done_s - live_s, last_s - live_s, len(reader.catalog))
 

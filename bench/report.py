@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from bench.apply import ApplyFigures
+from bench.apply import AFTER_S, ApplyFigures
 from bench.catalogs import CatalogFigures
 from bench.latency import LatencyFigures
 from bench.replay import ReplayFigures
@@ -152,6 +152,8 @@ def _apply(figures: ApplyFigures) -> Table:
     ratio = figures.during_ms[2] / figures.undisturbed_ms[2]
     verdict = _verdict(ratio <= _APPLY_TARGET_RATIO, f"at most {_APPLY_TARGET_RATIO:g} times")
     table.add_row("p99 during the walk over without", "", "", f"{ratio:.2f} {verdict}")
+    late = f"{figures.late:,} and {figures.undisturbed_late:,}"
+    table.add_row(f"changes over {AFTER_S:g} s after the last event, with a walk and without", "", "", late)
     table.add_section()
     table.add_row("getting ready, s", "", "", f"{figures.prepared_s:.1f}")
     verdict = _verdict(figures.changes_s <= _APPLY_TARGET_S, f"within {_APPLY_TARGET_S} s")

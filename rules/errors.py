@@ -75,7 +75,7 @@ class ProblemCode(StrEnum):
     EXPRESSION_TOO_DEEP = "expression_too_deep", "An expression is nested at most 40 levels deep; name parts as tags."
     EXPRESSION_TOO_LARGE = "expression_too_large", "With its tags written out the expression is too large or too deep."
     BAD_STRING = "bad_string", "A string is not closed, or has a prefix or an escape that the language does not know."
-    BAD_NUMBER = "bad_number", "A number is not written in plain decimal digits, such as 30 or 0.5."
+    BAD_NUMBER = "bad_number", "Numbers are written in plain decimal digits, such as 30 or 0.5."
     NUMBER_TOO_LARGE = "number_too_large", "Numbers in expressions are at most 10^12 in magnitude."
     NOT_IN_LANGUAGE = "not_in_language", "Python has it, expressions have not."
     SYNTAX = "syntax", "The expression does not read as one here: something is missing, or too much."

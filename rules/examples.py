@@ -221,7 +221,7 @@ class _Reader:
                 try:
                     return value_of(value)
                 except ScalarError as error:
-                    self._report(value, ProblemCode.NUMBER_TOO_LARGE, str(error), clip(value.text), "a number")
+                    self._report(value, error.code, str(error), clip(value.text), "a number")
                     return None
             case Mapping():
                 return {name: self._json(item) for name, item in value.values.items()}

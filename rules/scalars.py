@@ -5,17 +5,25 @@ from __future__ import annotations
 import re
 
 from rules.document import Scalar
+from rules.errors import ProblemCode
 
 __all__ = ["ScalarError", "value_of"]
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+"""What YAML takes for a number, and JSON has no way to write."""
+
 MAX_DIGITS = 308
 """More digits are no double, and slow to read."""
 
 
 class ScalarError(ValueError):
-    """A number that no double holds."""
+    """A number that no double holds, or that JSON can't carry."""
+
+    def __init__(self, message: str, code: ProblemCode = ProblemCode.NUMBER_TOO_LARGE) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def value_of(scalar: Scalar) -> str | int | float | bool | None:
@@ -27,6 +35,9 @@ def value_of(scalar: Scalar) -> str | int | float | bool | None:
         return None
     if text in _WORDS:
         return _WORDS[text]
+    if _NOT_FINITE.fullmatch(text) is not None:
+        message = f"{text} is no number that JSON can carry; write a number, null, or a text in quotes"
+        raise ScalarError(message, ProblemCode.BAD_NUMBER)
     match = _NUMBER.fullmatch(text)
     if match is None:
         return text

@@ -36,7 +36,8 @@ _TOKEN = re.compile(
     |$)""",
     re.VERBOSE | re.DOTALL,
 )
-_NUMBER = re.compile(r"(?:[0-9]+(?:_[0-9]+)*(?:\.(?:[0-9]+(?:_[0-9]+)*)?)?|\.[0-9]+(?:_[0-9]+)*)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_LEADING_ZEROS = re.compile(r"\A0+(?=[0-9])")
 _DURATION_LIKE = re.compile(r"[0-9]+[smhdw]")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -234,9 +235,13 @@ def _strange(token: Token) -> Flaw:
 
 def _check_number(token: Token) -> Flaw | None:
     text = token.text
+    plain = _LEADING_ZEROS.sub("", text.replace("_", ""))
     if _NUMBER.fullmatch(text) is None:
-        suggestion = f'"{text}"' if _DURATION_LIKE.fullmatch(text) else None
-        advice = "a duration is written in quotes" if suggestion else "write plain decimal digits, such as 30 or 0.5"
+        suggestion, advice = None, "write plain decimal digits, such as 30 or 0.5"
+        if _DURATION_LIKE.fullmatch(text):
+            suggestion, advice = f'"{text}"', "a duration is written in quotes"
+        elif "_" in text and _NUMBER.fullmatch(plain):
+            suggestion, advice = clip(plain), "its digits are written without underscores"
         return Flaw(
             ProblemCode.BAD_NUMBER,
             f'"{clip(text)}" is not a number: {advice}',
@@ -245,18 +250,17 @@ def _check_number(token: Token) -> Flaw | None:
             expected="a decimal number",
             suggestion=suggestion,
         )
-    digits = text.replace("_", "")
-    if digits.isdigit() and digits[0] == "0" and digits.strip("0"):
+    if _LEADING_ZEROS.match(text):
         return Flaw(
             ProblemCode.BAD_NUMBER,
-            f'"{clip(text)}" starts with a zero, which no number does',
+            f'"{clip(text)}" starts with a zero before other digits, which no number does',
             token.span,
             found=clip(text),
             expected="a number without leading zeros",
-            suggestion=clip(digits.lstrip("0")),
+            suggestion=clip(plain),
         )
     # A text is at most 4,096 digits long here, which int() takes (its own limit is 4,300).
-    value: int | float = int(digits) if digits.isdigit() else float(digits)
+    value: int | float = int(text) if text.isdigit() else float(text)
     if value > MAX_NUMBER:
         return Flaw(
             ProblemCode.NUMBER_TOO_LARGE,

@@ -235,7 +235,10 @@ class _Filler:
     def _constant(self, name: str, scalar: Scalar) -> Constant:
         try:
             constant = value_of(scalar)
-        except ScalarError:
+        except ScalarError as error:
+            if error.code != ProblemCode.NUMBER_TOO_LARGE:
+                self._report(scalar, error.code, f"{name}: {error}", clip(scalar.text), "a constant")
+                return None
             constant = float("inf")
         if constant is None:
             self._report(scalar, ProblemCode.EMPTY_VALUE, f"{name} is empty; give it a value", "nothing", "a constant")

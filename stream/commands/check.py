@@ -11,6 +11,8 @@ from stream.commands.outcome import REFUSED
 from stream.commands.output import colour, counted, print_json, print_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from rules.catalog import Catalog
     from rules.errors import CatalogProblem
 
@@ -57,6 +59,8 @@ def _report(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem
         "tags": list(catalog.tags) if catalog else [],
         "segments": list(catalog.segments) if catalog else [],
         "tiers": list(catalog.tiers) if catalog else [],
+        "models": list(catalog.models) if catalog else [],
+        "tests": [example.name for example in catalog.examples] if catalog else [],
         "problems": [asdict(problem) for problem in problems],
     }
 
@@ -73,8 +77,9 @@ def _print(source: str, catalog: Catalog | None, problems: tuple[CatalogProblem,
         errors = [problem for problem in problems if problem.severity == "error"]
         print_line(f"{colour('wrong', 'red')}  {source}: {counted(len(errors), 'error')}")
     else:
-        tiers = f", {counted(len(catalog.tiers), 'tier')}" if catalog.tiers else ""
+        sections: dict[str, Sized] = {"tier": catalog.tiers, "model": catalog.models, "test": catalog.examples}
+        others = "".join(f", {counted(len(section), word)}" for word, section in sections.items() if section)
         print_line(
             f"{colour('ok', 'green')}  {source}: {catalog.name}, version {catalog.version}, "
-            f"{counted(len(catalog.tags), 'tag')}, {counted(len(catalog.segments), 'segment')}{tiers}"
+            f"{counted(len(catalog.tags), 'tag')}, {counted(len(catalog.segments), 'segment')}{others}"
         )

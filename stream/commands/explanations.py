@@ -24,6 +24,13 @@ _CAUSES = {
     "backfill": "by a backfill",
 }
 
+_MOMENT_WORDS = {
+    "since": "the last at",
+    "since_first": "the first at",
+    # Of all thresholds that the catalog has for the value: those of another condition may lie nearer than this one's.
+    **dict.fromkeys(("count", "sum", "mean", "min", "max", "distinct"), "last passed a threshold at"),
+}
+
 
 def explanation_lines(user: str, found: Explanation) -> Iterator[str]:
     """The explanation for people; times in the catalog's time zone and in UTC."""
@@ -107,10 +114,8 @@ def _seen_line(seen: Seen, timezone: str) -> str:
 
 
 def _moment_word(seen: Seen) -> str:
-    """What the moment of a value is: of the event itself, or since when the value is on this side of a threshold."""
-    if seen.text.startswith("since_first("):
-        return "the first at"
-    return "the last at" if seen.text.startswith("since(") else "since"
+    """What the moment of a value is; the value itself is today's."""
+    return _MOMENT_WORDS.get(seen.text.partition("(")[0], "since")
 
 
 def _value(seen: Seen) -> str:

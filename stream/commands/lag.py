@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stream.commands.options import AsJson
 from stream.commands.output import counted, print_json, print_line, print_table
-from stream.commands.standings import catalog_text, pauses, print_pauses, progress_text, watermark_text
+from stream.commands.standings import catalog_text, look_with_ends, pauses, print_pauses, progress_text, watermark_text
 
 if TYPE_CHECKING:
     from stream.worker.overview import PartitionStanding
@@ -38,15 +38,16 @@ def lag(as_json: AsJson = False) -> None:
     from stream.commands.log_reader import open_log
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
-    from stream.worker.overview import look_over, open_store
+    from stream.worker.overview import open_store
 
     quiet_libraries()
     settings = given_settings()
     addresses = resolve_addresses(settings)
-    with open_log(addresses, settings.events_topic, client=f"tagstream-lag-{settings.app}") as log:
-        ends = log.ends()
-    with closing(open_store(settings, addresses, len(ends))) as store:
-        overview = look_over(store, len(ends))
+    with (
+        open_log(addresses, settings.events_topic, client=f"tagstream-lag-{settings.app}") as log,
+        closing(open_store(settings, addresses, log.partition_count)) as store,
+    ):
+        overview, ends = look_with_ends(store, log)
     found = [_lag(each, ends[each.partition]) for each in overview.partitions]
     total = sum(each.end_offset if each.lag is None else each.lag for each in found)
     if as_json:

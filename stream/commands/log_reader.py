@@ -24,6 +24,11 @@ class LogReader:
         self._partitions = partitions
         self._embedded = embedded
 
+    @property
+    def partition_count(self) -> int:
+        """How many partitions the topic has."""
+        return len(self._partitions)
+
     def ends(self) -> list[int]:
         """The offset after the last record of each partition, as of now. Reading goes on there."""
         consumer = self._consumer

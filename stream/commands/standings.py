@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from stream.commands.output import moment, print_line
 
 if TYPE_CHECKING:
     from stream.worker.overview import Overview, PartitionStanding
+    from stream.worker.store import Store
 
-__all__ = ["catalog_text", "models_text", "pauses", "print_pauses", "progress_text", "watermark_text"]
+__all__ = [
+    "Ends",
+    "catalog_text",
+    "look_with_ends",
+    "models_text",
+    "pauses",
+    "print_pauses",
+    "progress_text",
+    "watermark_text",
+]
+
+
+class Ends(Protocol):
+    """The log, as far as it is asked where it ends."""
+
+    @property
+    def partition_count(self) -> int: ...
+
+    def ends(self) -> list[int]: ...
+
+
+def look_with_ends(store: Store, log: Ends) -> tuple[Overview, list[int]]:
+    """Where all partitions stand, and where the log ends: as both move on, the ends are read after the positions."""
+    from stream.worker.overview import look_over
+
+    overview = look_over(store, log.partition_count)
+    return overview, log.ends()
 
 
 def watermark_text(standing: PartitionStanding) -> str | None:

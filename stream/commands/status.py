@@ -9,6 +9,7 @@ from stream.commands.options import AsJson
 from stream.commands.output import counted, moment, print_json, print_line, print_table
 from stream.commands.standings import (
     catalog_text,
+    look_with_ends,
     models_text,
     pauses,
     print_pauses,
@@ -38,17 +39,18 @@ def status(as_json: AsJson = False) -> None:
     from stream.commands.logs import quiet_libraries
     from stream.embedded import resolve_addresses
     from stream.models import read_models
-    from stream.worker.overview import look_over, open_store
+    from stream.worker.overview import open_store
 
     quiet_libraries()
     settings = given_settings()
     addresses = resolve_addresses(settings)
-    with open_log(addresses, settings.events_topic, client=f"tagstream-status-{settings.app}") as log:
-        ends = log.ends()
+    with (
+        open_log(addresses, settings.events_topic, client=f"tagstream-status-{settings.app}") as log,
+        closing(open_store(settings, addresses, log.partition_count)) as store,
+    ):
+        overview, ends = look_with_ends(store, log)
     applied = read_catalogs(settings, addresses)
     models = read_models(settings, addresses)
-    with closing(open_store(settings, addresses, len(ends))) as store:
-        overview = look_over(store, len(ends))
     if as_json:
         print_json(_report(settings, applied, models, overview, ends))
     else:

@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 from rules.catalog import Catalog
 from stream.clock import Clock
 from stream.control.pace import Pace
-from stream.control.publications import NewSnapshot, Publication, SavedState, SwitchAgain
+from stream.control.publications import FoundDrifts, NewSnapshot, Publication, SavedState, SwitchAgain
 from stream.control.reports import DriftReport, LearningReport, ModelReport, SamplesReport
 from stream.learning import DeclaredModel, LearningError, Refusal, Sample, parse_sample
 from stream.learning.declared import declared_of
@@ -264,8 +264,11 @@ class Learners:
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
         result = learner.snapshot(now_ms)
         each.asked_s, each.since_asked = now_s, 0
-        for drift in learner.drifts():
-            yield DriftReport(drift.at_ms, name, drift.feature, drift.before, drift.after)
+        drifts = [
+            DriftReport(found.at_ms, name, found.feature, found.before, found.after) for found in learner.drifts()
+        ]
+        if drifts:
+            yield FoundDrifts(name, drifts)
         head: dict[str, Any] = {
             "at": now_ms,
             "model": name,

@@ -12,8 +12,8 @@ from stream.admin import kafka_admin
 from stream.clock import Clock
 from stream.compacted import publish_record
 from stream.control.gate import SwitchGate
-from stream.control.publications import NewSnapshot, Publication, SavedState, SwitchAgain
-from stream.control.reports import LearningReport, ModelReport, Report, SamplesReport, encode_report
+from stream.control.publications import FoundDrifts, NewSnapshot, Publication, SavedState, SwitchAgain
+from stream.control.reports import LearningReport, ModelReport, Report, SamplesReport, drifts_text, encode_report
 from stream.embedded import Addresses
 from stream.errors import ConfigurationError, TagstreamError
 from stream.models import publish_snapshot, read_models
@@ -88,9 +88,13 @@ class Outlet:
                 )
                 return
             self._record(settings.learner_state_topic, publication.model, value)
+        elif isinstance(publication, FoundDrifts):
+            log.info("model %s: %s.", publication.model, drifts_text(publication.reports))
+            for report in publication.reports:
+                self._report(report)
         else:
             _say(publication)
-            self._record(settings.ops_metrics_topic, publication.model, encode_report(publication))
+            self._report(publication)
 
     def _check_first(self, publication: NewSnapshot) -> None:
         """Of a version the first content counts. Whoever came second must go on from that one."""
@@ -117,6 +121,9 @@ class Outlet:
         )
         self._gate.wrote(model, version, count)
 
+    def _report(self, report: Report) -> None:
+        self._record(self._settings.ops_metrics_topic, report.model, encode_report(report))
+
     def _record(self, topic: str, key: str, value: bytes) -> None:
         client = f"tagstream-{self._settings.app}-control"
         publish_record(self._addresses, topic, client, key.encode(), value, self._clock.now_ms())
@@ -140,6 +147,3 @@ def _say(report: Report) -> None:
         log.warning("model %s: samples passed over: %s. %s", report.model or "–", counts, report.last)
     elif isinstance(report, LearningReport):
         log.debug("model %s: %s of %s samples for a first snapshot.", report.model, report.samples, report.wanted)
-    else:
-        what = f"the feature {report.feature}" if report.feature else "its error"
-        log.info("model %s: %s has drifted, from %.3g to %.3g.", report.model, what, report.before, report.after)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stream.control.reports import Report
+from stream.control.reports import DriftReport, Report
 
-__all__ = ["NewSnapshot", "Publication", "SavedState", "SwitchAgain"]
+__all__ = ["FoundDrifts", "NewSnapshot", "Publication", "SavedState", "SwitchAgain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +42,12 @@ class SavedState:
     state: Mapping[str, Any]
 
 
-Publication = NewSnapshot | SwitchAgain | SavedState | Report
+@dataclass(frozen=True, slots=True)
+class FoundDrifts:
+    """Report what has drifted since a snapshot was last asked for: each by itself, and all in one line of the log."""
+
+    model: str
+    reports: Sequence[DriftReport]
+
+
+Publication = NewSnapshot | SwitchAgain | SavedState | FoundDrifts | Report

@@ -8,11 +8,20 @@ nothing acts on them, and they may be lost or come twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
-__all__ = ["DriftReport", "LearningReport", "ModelReport", "Report", "SamplesReport", "encode_report", "parse_report"]
+__all__ = [
+    "DriftReport",
+    "LearningReport",
+    "ModelReport",
+    "Report",
+    "SamplesReport",
+    "drifts_text",
+    "encode_report",
+    "parse_report",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +101,21 @@ def parse_report(data: bytes) -> Report | None:
         return kind(**{name: value for name, value in record.items() if name in known})
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def drifts_text(reports: Sequence[DriftReport]) -> str:
+    """For people: how many features of a model have drifted, which the farthest, and whether its error has."""
+    spans: dict[str | None, tuple[float, float]] = {}
+    for each in reports:
+        first, _ = spans.get(each.feature, (each.before, each.after))
+        spans[each.feature] = (first, each.after)
+    error = spans.pop(None, None)
+    said = []
+    if spans:
+        farthest, (before, after) = max(spans.items(), key=lambda item: abs(item[1][1] - item[1][0]))
+        many = f"{len(spans)} features have drifted, the most {farthest}"
+        what = many if len(spans) > 1 else f"the feature {farthest} has drifted"
+        said.append(f"{what}, from {before:.3g} to {after:.3g} in scaled units")
+    if error is not None:
+        said.append(f"its error has drifted, from {error[0]:.3g} to {error[1]:.3g}")
+    return "; ".join(said)

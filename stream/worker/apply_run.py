@@ -42,6 +42,7 @@ class ApplyReport:
     """What came of it.
 
     is_switched: the switch records are in the log.  is_done: every partition that could has visited all rows.
+    switched_s, seconds: how long it took until the switch records were in the log, and until the end.
     changes: by segment or tier, how many `entered`, `exited`, `changed`.
     warming: by value, from when it is whole (ms of log time; None: never).  notes: sentences for people.
     problem: why it isn't done, if it was waited for in vain.
@@ -53,6 +54,7 @@ class ApplyReport:
     partitions: int
     is_switched: bool = False
     is_done: bool = False
+    switched_s: float = 0.0
     seconds: float = 0.0
     changes: dict[str, dict[str, int]] = field(default_factory=dict)
     warming: dict[str, int | None] = field(default_factory=dict)
@@ -62,8 +64,8 @@ class ApplyReport:
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         values = asdict(self)
-        problem = values.pop("problem")
-        return {**values, "seconds": round(self.seconds, 3), "problem": None if problem is None else str(self.problem)}
+        values |= {"switched_s": round(self.switched_s, 3), "seconds": round(self.seconds, 3)}
+        return {**values, "problem": None if self.problem is None else str(self.problem)}
 
 
 class ApplyRun:
@@ -137,7 +139,7 @@ class ApplyRun:
             partitions=range(self.partition_count),
             clock=self._clock,
         )
-        report.is_switched = True
+        report.is_switched, report.switched_s = True, self._clock.monotonic_s() - started_s
         if not overview.workers:
             report.notes.append("No worker is running: the catalog takes effect when one has come so far in the log.")
             return report

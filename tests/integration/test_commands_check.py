@@ -13,6 +13,17 @@ BAD = (
     "segments:\n  buyers: {when: ordrs >= 1}\n  vips: {wehn: orders >= 9}\n"
 )
 
+FULL = """catalog: full
+version: 1
+tags: {orders: count("Bought")}
+models: {kinds: {kind: clusters, features: [orders, since()]}}
+segments: {buyers: {when: orders >= 1}}
+tiers: {stage: {levels: {new: orders < 2, old: always}}}
+tests:
+  one: {events: [{at: 2026-11-01, event: Bought}], expect: {in: [buyers]}}
+  two: {events: [{at: 2026-11-01, event: Seen}], expect: {not_in: [buyers]}}
+"""
+
 
 def test_a_right_catalog_is_ok(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(GOOD)
@@ -21,6 +32,16 @@ def test_a_right_catalog_is_ok(tmp_path: Path) -> None:
     first, second = done.stdout.decode().splitlines()
     assert first == "ok  good.yaml: shop, version 2, 1 tag, 1 segment"
     assert second.startswith("ok  retail: retail, version ")
+
+
+def test_all_that_a_catalog_has_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "full.yaml").write_text(FULL, encoding="utf-8")
+    line = run_here("check", "full.yaml", folder=tmp_path)
+    shown = run_here("check", "full.yaml", "--json", folder=tmp_path)
+
+    assert line.stdout.decode() == ("ok  full.yaml: full, version 1, 1 tag, 1 segment, 1 tier, 1 model, 2 tests\n")
+    (report,) = json.loads(shown.stdout)
+    assert (report["models"], report["tests"]) == (["kinds"], ["one", "two"])
 
 
 def test_everything_wrong_is_told_at_once_with_its_place(tmp_path: Path) -> None:

@@ -63,11 +63,13 @@ class PlainMemory:
                 self.kept[each.model] = replace(self.remembered(each.model), state=each.state)
 
 
-def moments(model: str, count: int, seed: int = 1, *, version: int = 1, start: int = 0) -> list[bytes]:
-    """Samples of three groups of users, each at a model moment of their own."""
+def moments(
+    model: str, count: int, seed: int = 1, *, version: int = 1, start: int = 0, add: float = 0.0
+) -> list[bytes]:
+    """Samples of three groups of users, each at a model moment of their own. add: so much more of everything."""
     generator = np.random.default_rng(seed)
     middles = np.array([[2.0, 50.0], [9.0, 50.0], [2.0, 400.0]])[generator.choice(3, count, p=(0.5, 0.3, 0.2))]
-    rows = middles + generator.normal(0, (0.4, 5.0), (count, 2))
+    rows = middles + add + generator.normal(0, (0.4, 5.0), (count, 2))
     return [
         encode_sample(
             Sample(

@@ -95,7 +95,9 @@ def test_what_is_left_out_is_not_expected_and_the_moment_is_the_newest_event() -
 
 
 def test_values_are_read_as_json_and_never_as_old_yaml() -> None:
-    words = "{a: yes, b: 007, c: 0x1f, d: 1_000, e: 2026-11-01, f: .inf, g: 1e3, h: -0.5, i: 'true', j: True, k: NULL}"
+    words = (
+        "{a: yes, b: 007, c: 0x1f, d: 1_000, e: 2026-11-01, f: '.inf', g: 1e3, h: -0.5, i: 'true', j: True, k: NULL}"
+    )
     example = catalog(
         f"  t: {{events: [{{at: 2026-11-01, event: A, properties: {words}}}], expect: {{in: vip}}}}\n"
     ).examples[0]
@@ -137,6 +139,10 @@ def test_values_are_read_as_json_and_never_as_old_yaml() -> None:
         ("[{at: 2026-11-01, traits: [a]}]", "wrong_shape", ""),
         ("[{at: 2026-11-01, event: A, userId: a}, {at: 2026-11-01, event: A}]", "bad_value", "user"),
         ("[{at: 2026-11-01, event: A, properties: {x: 1e999}}]", "number_too_large", "1e999"),
+        ("[{at: 2026-11-01, event: A, properties: {x: .nan}}]", "bad_number", ".nan"),
+        ("[{at: 2026-11-01, event: A, properties: {x: [1, {y: -.Inf}]}}]", "bad_number", "-.Inf"),
+        ("[{at: 2026-11-01, traits: {x: +.INF}}]", "bad_number", "+.INF"),
+        ("[{at: 2026-11-01, event: A, context: {x: .NaN}}]", "bad_number", ".NaN"),
         ("[{at: 2026-11-01, event: A, properties: {x: " + "9" * 400 + "}}]", "number_too_large", "9" * 59 + "…"),
     ],
 )
@@ -157,6 +163,15 @@ def test_a_number_in_an_event_has_at_most_308_characters() -> None:
     assert problem.message == "a number has at most 308 characters"
 
 
+def test_what_yaml_takes_for_a_number_and_json_cannot_carry_says_what_to_write() -> None:
+    (problem,) = problems_of(
+        "  t:\n    events: [{at: 2026-11-01, event: A, properties: {x: .nan}}]\n    expect: {in: []}\n"
+    )
+
+    assert (problem.line, problem.column) == (18, 57)
+    assert problem.message == ".nan is no number that JSON can carry; write a number, null, or a text in quotes"
+
+
 @pytest.mark.parametrize(
     ("expect", "code", "column", "suggestion"),
     [
@@ -171,6 +186,8 @@ def test_a_number_in_an_event_has_at_most_308_characters() -> None:
         ("{tags: {orders: true}}", "wrong_type", 29, None),
         ("{tags: {orders: [1]}}", "wrong_shape", 29, None),
         ("{tags: {orders: 1e999}}", "bad_value", 29, None),
+        ("{tags: {orders: .inf}}", "bad_value", 29, None),
+        ("{tags: {city: .nan}}", "bad_value", 27, None),
         ("{tags: {big: 1}}", "wrong_type", 26, None),
         ("{tags: {idle: soon}}", "bad_value", 27, None),
         ("{tags: {idle: 1.5}}", "wrong_type", 27, None),

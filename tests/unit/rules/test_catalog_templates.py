@@ -130,6 +130,8 @@ def test_what_only_one_use_makes_wrong_names_that_use() -> None:
         ("{template: fan_of, with: {category: [Books], least: 3}}", "wrong_shape", 42, None),
         ("{template: fan_of, with: {category: , least: 3}}", "empty_value", 42, None),
         ("{template: fan_of, with: {category: a, least: 1e13}}", "number_too_large", 52, None),
+        ("{template: fan_of, with: {category: a, least: .nan}}", "bad_number", 52, None),
+        ("{template: fan_of, with: {category: -.inf, least: 1}}", "bad_number", 42, None),
         ("{template: fan_of, with: {category: a, least: " + "9" * 5_000 + "}}", "number_too_large", 52, None),
         ("{template: fan_of, with: {category: a, least: 1}, wehn: true}", "unknown_key", 56, "when"),
         ("{template: fan_of, with: {category: a, least: 1}, kind: x}", "bad_value", 62, None),

@@ -96,11 +96,20 @@ def only_flaw(text: str) -> Flaw:
         ("0b1", Code.BAD_NUMBER, "0b1", None),
         ("1j", Code.BAD_NUMBER, "1j", None),
         ("1.5.2", Code.BAD_NUMBER, "1.5.2", None),
-        ("1_", Code.BAD_NUMBER, "1_", None),
-        ("1__0", Code.BAD_NUMBER, "1__0", None),
+        ("0o7", Code.BAD_NUMBER, "0o7", None),
+        ("a > 1_000", Code.BAD_NUMBER, "1_000", "1000"),
+        ("1_", Code.BAD_NUMBER, "1_", "1"),
+        ("1__0", Code.BAD_NUMBER, "1__0", "10"),
+        ("0_7", Code.BAD_NUMBER, "0_7", "7"),
+        ("1_0.5_0", Code.BAD_NUMBER, "1_0.5_0", "10.50"),
+        ("1_m", Code.BAD_NUMBER, "1_m", None),
+        ("0x_10", Code.BAD_NUMBER, "0x_10", None),
         ("1e", Code.BAD_NUMBER, "1e", None),
         ("1or 2", Code.BAD_NUMBER, "1or", None),
         ("007", Code.BAD_NUMBER, "007", "7"),
+        ("00", Code.BAD_NUMBER, "00", "0"),
+        ("00.5", Code.BAD_NUMBER, "00.5", "0.5"),
+        ("01.5e3", Code.BAD_NUMBER, "01.5e3", "1.5e3"),
         ("1000000000001", Code.NUMBER_TOO_LARGE, "1000000000001", None),
         ("1e13", Code.NUMBER_TOO_LARGE, "1e13", None),
         ("1e400", Code.NUMBER_TOO_LARGE, "1e400", None),
@@ -112,6 +121,11 @@ def test_what_is_no_word_of_the_language_is_named(text: str, code: Code, at: str
 
     found = text[flaw.span.start : flaw.span.end]
     assert (flaw.code, found, flaw.suggestion) == (code, at, suggestion)
+
+
+def test_a_number_with_underscores_is_refused_and_written_without_them() -> None:
+    flaw = only_flaw("count() > 1_000")
+    assert flaw.message == '"1_000" is not a number: its digits are written without underscores'
 
 
 @pytest.mark.parametrize(
