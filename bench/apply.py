@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Sized
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,7 +237,7 @@ def _run(first: Catalog, folder: Path, users: int, rate: int, before_s: float, s
                 target=send_live, args=arguments, kwargs={"linger_ms": _LINGER_MS, "enough": enough}, name="live"
             )
             try:
-                wait_until(lambda: _is_quiet(reader), process, "the past's changes", _TIMEOUT_S, 0.5)
+                wait_until(lambda: _has_settled(reader.seen), process, "the past's changes", _TIMEOUT_S, 0.5)
                 live.start()
                 wait_until(lambda: bool(sent), process, "the first live event", _TIMEOUT_S)
                 live_s = time.perf_counter()
@@ -248,7 +249,7 @@ def _run(first: Catalog, folder: Path, users: int, rate: int, before_s: float, s
                 time_up_s = time.perf_counter()
                 # What is late is waited for: left out, it would make the others look the better.
                 wait_until(lambda: _has_read(store, sent), process, "the last live events", _TIMEOUT_S, 0.2)
-                wait_until(lambda: _is_quiet(reader), process, "the last changes", _TIMEOUT_S)
+                wait_until(lambda: _has_settled(reader.seen), process, "the last changes", _TIMEOUT_S)
             finally:
                 enough.set()
                 if live.is_alive():
@@ -276,24 +277,22 @@ def _apply(
     done_s = time.perf_counter()
     if not report.is_done:
         raise RuntimeError(f"the catalog was not applied: {report.problem}")
-    while not _is_quiet_of_changes(reader):
+    while not _is_quiet(reader.catalog):
         pass
     switch_s = performed_s + report.switched_s
     last_s = max(reader.catalog, default=switch_s)
     return _Applied(began_s - live_s, switch_s - live_s, done_s - live_s, last_s - live_s, len(reader.catalog))
 
 
-def _is_quiet_of_changes(reader: _Reader) -> bool:
-    """Waits a second; whether none of the switch's changes came meanwhile."""
-    before = len(reader.catalog)
-    time.sleep(1.0)
-    return before == len(reader.catalog)
+def _has_settled(noted: Sized) -> bool:
+    return len(noted) > 0 and _is_quiet(noted)
 
 
-def _is_quiet(reader: _Reader) -> bool:
-    before = len(reader.seen)
+def _is_quiet(noted: Sized) -> bool:
+    """Waits a second; whether nothing was added meanwhile."""
+    before = len(noted)
     time.sleep(1.0)
-    return 0 < before == len(reader.seen)
+    return before == len(noted)
 
 
 def _populate(stack: Stack, settings: Settings, users: int) -> int:

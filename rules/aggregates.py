@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from rules.nodes import Aggregate, BooleanValue, Days, Node, Property, Trait, children
 
 __all__ = [
+    "EXACT_UNITS",
     "IN_UNITS",
     "UNITS",
     "Between",
@@ -30,6 +31,9 @@ __all__ = [
 UNITS = 1_000_000
 """Of one. A whole number of units divided by it is rounded once: so does Python with two whole numbers."""
 """Units in one: amounts are kept as whole multiples of 10⁻⁶."""
+
+EXACT_UNITS = 2**53
+"""Up to here every whole number is a double, so that dividing doubles rounds once, too."""
 
 IN_UNITS = ("sum", "min", "max")
 """Functions whose values are units."""

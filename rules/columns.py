@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from rules.aggregates import IN_UNITS, UNITS, mean_parts
+from rules.aggregates import EXACT_UNITS, IN_UNITS, UNITS, mean_parts
 from rules.compiled import Fact, cut_text, fact_of
 from rules.nodes import (
     Aggregate,
@@ -59,8 +59,6 @@ from rules.tables import (
 )
 
 __all__ = ["Column", "Features", "column_of", "values_of"]
-
-_EXACT = 2**53  # up to here every whole number is a double
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -225,7 +223,7 @@ def _mean(node: Aggregate, features: Features) -> Column:
 def _amounts(units: Int64) -> Float64:
     """The doubles nearest to units / 10⁶. Of more units than a double holds, the whole part is one, and large."""
     whole, rest = np.divmod(units, UNITS)
-    return np.where(np.abs(units) <= _EXACT, units / UNITS, whole + rest / UNITS)
+    return np.where(np.abs(units) <= EXACT_UNITS, units / UNITS, whole + rest / UNITS)
 
 
 def _fact(node: Node, kind: Kind, features: Features) -> Column:

@@ -29,11 +29,8 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The machine's own clock."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+class _RealSeconds:
+    """What all clocks have in common but the tests': seconds pass as they do."""
 
     def monotonic_s(self) -> float:
         return time.monotonic()
@@ -42,7 +39,14 @@ class SystemClock:
         time.sleep(max(seconds, 0.0))
 
 
-class ScaledClock:
+class SystemClock(_RealSeconds):
+    """The machine's own clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class ScaledClock(_RealSeconds):
     """A clock that starts at a moment of choice and runs `speed` times as fast as the real one.
 
     The demo's clock starts in the past and runs fast, so that exits by time alone happen while somebody watches.
@@ -65,14 +69,8 @@ class ScaledClock:
     def now_ms(self) -> int:
         return self.start_ms + int((time.monotonic() - self.origin_s) * 1000 * self.speed)
 
-    def monotonic_s(self) -> float:
-        return time.monotonic()
 
-    def sleep_s(self, seconds: float) -> None:
-        time.sleep(max(seconds, 0.0))
-
-
-class HeldClock:
+class HeldClock(_RealSeconds):
     """Stands at a moment until it is released; from then on it is another clock. Safe to share between threads.
 
     A process can be at work with it before anybody knows when time will begin to pass.
@@ -94,12 +92,6 @@ class HeldClock:
     def now_ms(self) -> int:
         released = self._released
         return self.at_ms if released is None else released.now_ms()
-
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    def sleep_s(self, seconds: float) -> None:
-        time.sleep(max(seconds, 0.0))
 
 
 class ManualClock:

@@ -170,9 +170,9 @@ def _files(settings: Settings, new: Catalog, files: list[str], old: str | None, 
     summary["until"] = None if end_ms is None else moment(end_ms)
     summary["events"] = runs[0].records
     summary["accepted"] = runs[0].accepted
-    summary["rejected"] = dict(sorted(rejected.items()))
-    if rejected:
-        note(f"{counted(runs[0].records, 'event')}, {rejected_text(dict(sorted(rejected.items())))}")
+    summary["rejected"] = reasons = dict(sorted(rejected.items()))
+    if reasons:
+        note(f"{counted(runs[0].records, 'event')}, {rejected_text(reasons)}")
     summary["seconds"] = round(clock.monotonic_s() - start_s, 3)
     return summary
 

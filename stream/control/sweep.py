@@ -21,7 +21,7 @@ from stream.errors import TagstreamError
 from stream.models import PublishedModels, UnreadableModelError, read_models
 from stream.settings import Settings
 from stream.worker.in_force import reached_at_the_start
-from stream.worker.lookup import Lookup
+from stream.worker.lookup import new_lookup
 from stream.worker.overview import Overview, look_over, open_store
 from stream.worker.position import Position
 
@@ -95,14 +95,7 @@ class Sweep:
         """Delete all that is unneeded now; which that was. Blocks. Raises UnavailableError or ConfigurationError."""
         settings, addresses = self._settings, self._addresses
         # In this order: what positions and logs need only becomes less meanwhile.
-        lookup = Lookup(
-            addresses.kafka,
-            app=settings.app,
-            topic=settings.events_topic,
-            stable_s=0,
-            clock=self._clock,
-            embedded=addresses.embedded,
-        )
+        lookup = new_lookup(settings, addresses, self._clock)
         partitions = lookup.facts().partition_count
         begins_ms = []
         for partition in range(partitions):

@@ -8,8 +8,7 @@ from typing import Final
 
 from stream.clock import Clock
 from stream.errors import TagstreamError
-from stream.worker.errors import PauseError
-from stream.worker.position import decode_position
+from stream.worker.overview import look_over
 from stream.worker.store import Store
 
 __all__ = ["PATIENCE_S", "CatchingUp"]
@@ -50,12 +49,12 @@ class CatchingUp:
 
     def look(self) -> None:
         """Take in how far it has come. Blocks for a look at Redis."""
-        done = 0
         with suppress(TagstreamError):  # whatever is wrong: nothing comes of it, and it counts as stuck in the end
-            for partition, end in self._ends.items():
-                stored = self._store.position(partition)
-                if stored is not None:
-                    with suppress(PauseError):
-                        done += min(decode_position(stored, partition).next_offset, end)
-        if done > self.done:
-            self.done, self._progress_s = done, self._clock.monotonic_s()
+            standings = look_over(self._store, 1 + max(self._ends, default=-1)).partitions
+            done = sum(
+                min(each.position.next_offset, self._ends.get(each.partition, 0))
+                for each in standings
+                if each.position is not None
+            )
+            if done > self.done:
+                self.done, self._progress_s = done, self._clock.monotonic_s()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from rules.aggregates import EXACT_UNITS, UNITS
 from rules.tables import (
     ADD,
     AGGREGATE,
@@ -34,10 +35,6 @@ from stream.engine.state import NO_TIME, State
 from stream.engine.windows import bucket_at, is_missing, next_leaving
 
 __all__ = ["calculate", "feature_value", "line"]
-
-UNITS = 1_000_000
-EXACT = 2**53
-"""Up to here every whole number is a double."""
 
 
 @inner
@@ -76,7 +73,7 @@ def amount(units: int) -> float:
     Of more units than a double holds the whole part is a double, and so large that the rest's own error can't bring the
     sum to another one: the rest is a midpoint between two doubles itself, or 2⁻³⁴ away from each.
     """
-    if -EXACT <= units <= EXACT:
+    if -EXACT_UNITS <= units <= EXACT_UNITS:
         return units / UNITS
     whole = units // UNITS
     return float(whole) + (units - whole * UNITS) / UNITS

@@ -27,10 +27,9 @@ from stream.worker.store import Store
 from stream.worker.ticks import TickWriter
 from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
 
-__all__ = ["Parts", "assemble", "new_lookup"]
+__all__ = ["Parts", "assemble"]
 
 _ACQUIRERS: Final = 2
-_STABLE_MORE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +67,6 @@ class Parts:
         self.rounds.samples.close()
         self.sink.close()
         self.store.close()
-
-
-def new_lookup(settings: Settings, addresses: Addresses, clock: Clock) -> Lookup:
-    """A dead worker's transaction ends by its timeout, so K is waited for a little longer than that."""
-    return Lookup(
-        addresses.kafka,
-        app=settings.app,
-        topic=settings.events_topic,
-        stable_s=settings.transaction_timeout_ms / 1000 + _STABLE_MORE_S,
-        clock=clock,
-        embedded=addresses.embedded,
-    )
 
 
 def assemble(

@@ -146,10 +146,10 @@ def take_in(
         horizon_ms=times[places] + AHEAD_MS,
         forwarded=forwarded[places],
     )
+    indices = np.searchsorted(places, [place for place, _ in control.malformed]).tolist()
     malformed = {
         index: Reject(index, "bad_control", detail)
-        for place, detail in control.malformed
-        for index in [int(np.searchsorted(places, place))]
+        for index, (_, detail) in zip(indices, control.malformed, strict=True)
     }
     return Intake(messages, records, places, times, greatest, forwards, grace_ms, switch, malformed)
 

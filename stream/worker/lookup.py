@@ -24,14 +24,17 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined]  # it is public, says its text
 
 from stream.clock import Clock
+from stream.embedded import Addresses
 from stream.errors import unavailable
 from stream.kafka_clients import client_options, error_of, kafka_error
+from stream.settings import Settings
 from stream.worker.position import Committed
 
-__all__ = ["Lookup", "TopicFacts", "group_of"]
+__all__ = ["Lookup", "TopicFacts", "group_of", "new_lookup"]
 
 _CALL_S: Final = 5.0
 _ASK_AGAIN_S: Final = 0.05
+_STABLE_MORE_S: Final = 1.0
 _BEGINNING: Final = _OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the client's own types lack it
 _END: Final = _OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -152,3 +155,15 @@ class Lookup:
 
     def _new_admin(self) -> AdminClient:
         return AdminClient(client_options(self._brokers, self._client_id))
+
+
+def new_lookup(settings: Settings, addresses: Addresses, clock: Clock) -> Lookup:
+    """A dead worker's transaction ends by its timeout, so K is waited for a little longer than that."""
+    return Lookup(
+        addresses.kafka,
+        app=settings.app,
+        topic=settings.events_topic,
+        stable_s=settings.transaction_timeout_ms / 1000 + _STABLE_MORE_S,
+        clock=clock,
+        embedded=addresses.embedded,
+    )

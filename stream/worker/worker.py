@@ -23,13 +23,13 @@ from stream.models import ModelsFollower
 from stream.settings import Settings
 from stream.topics import verify_topics
 from stream.warm import warm_up
-from stream.worker.assembly import assemble, new_lookup
+from stream.worker.assembly import assemble
 from stream.worker.background import Background
 from stream.worker.changeover import Changeover
 from stream.worker.errors import DoubtError, FencedError, PauseError, SharedNameError, StepTooLargeError
 from stream.worker.first_catalog import is_first
 from stream.worker.letters import Letters
-from stream.worker.lookup import TopicFacts
+from stream.worker.lookup import TopicFacts, new_lookup
 from stream.worker.measure import Measure
 from stream.worker.partition import Owned, Stage
 from stream.worker.programs import Programs

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,18 +136,7 @@ def test_a_restart_of_trees_learns_the_newest_labels_again_each_time_alike(algor
 def test_features_that_are_missing_or_beyond_all_bounds_do_no_harm() -> None:
     generator = np.random.default_rng(12)
     wild = [None, float("inf"), float("nan"), 1e308, -1e308, 0.0]
-    samples = [
-        Sample(
-            "churn",
-            each.user,
-            each.at_ms,
-            each.why,
-            (wild[int(generator.integers(6))], each.values[1]),
-            each.label,
-            each.opened_ms,
-        )
-        for each in labelled(2_000, 12)
-    ]
+    samples = [replace(each, values=(wild[int(generator.integers(6))], each.values[1])) for each in labelled(2_000, 12)]
     learner = learner_of(churn_model())
     learner.learn(samples)
     snapshot = taken(learner)
@@ -156,16 +146,9 @@ def test_features_that_are_missing_or_beyond_all_bounds_do_no_harm() -> None:
 def test_to_a_logistic_model_a_time_that_never_began_is_long_ago() -> None:
     # Whoever was seen more than six days ago is taken for somebody who was never seen.
     samples = [
-        Sample(
-            "churn",
-            each.user,
-            each.at_ms,
-            each.why,
-            (each.values[0] if each.values[0] is not None and each.values[0] <= 6 * DAY_MS else None, each.values[1]),
-            each.label,
-            each.opened_ms,
-        )
+        replace(each, values=(since_ms if since_ms is not None and since_ms <= 6 * DAY_MS else None, visits))
         for each in labelled(1_600, 15)
+        for since_ms, visits in [each.values]
     ]
     learner = learner_of(churn_model())
     learner.learn(samples)

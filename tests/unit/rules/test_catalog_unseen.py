@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from rules import CatalogError, CatalogProblem, parse_catalog
 from rules.unseen import unseen_in
+from tests.unit.rules.catalog_errors import errors_of
 
 HEAD = "catalog: shop\nversion: 1\n"
 RTL = "\u202e"
@@ -54,21 +54,13 @@ TEXTS = [
 ]
 
 
-def problems_of(text: str, *, with_lint: bool = True) -> list[CatalogProblem]:
-    try:
-        parse_catalog(text, with_lint=with_lint)
-    except CatalogError as error:
-        return [problem for problem in error.problems if problem.severity == "error"]
-    return []
-
-
 def place(text: str, at: int) -> tuple[int, int]:
     before = text[:at]
     return before.count("\n") + 1, at - before.rfind("\n")
 
 
 def test_the_catalog_of_these_tests_is_right() -> None:
-    assert problems_of(CATALOG) == []
+    assert errors_of(CATALOG) == []
 
 
 @pytest.mark.parametrize("within", TEXTS)
@@ -78,11 +70,11 @@ def test_what_nobody_sees_is_refused_in_every_text_with_its_place(within: str, c
     at = text.index(within) + len(within) - 2
     text = text[:at] + character + text[at:]
 
-    assert ("bad_character", *place(text, at)) in [(each.code, each.line, each.column) for each in problems_of(text)]
+    assert ("bad_character", *place(text, at)) in [(each.code, each.line, each.column) for each in errors_of(text)]
 
 
 def test_the_character_is_named() -> None:
-    (problem,) = problems_of(CATALOG.replace("1: Owls", f"1: O{RTL}wls").replace('"Owls"', "1"))
+    (problem,) = errors_of(CATALOG.replace("1: Owls", f"1: O{RTL}wls").replace('"Owls"', "1"))
 
     assert (problem.found, problem.expected) == ("U+202E", "text that is what it looks like")
     assert problem.message.startswith("the character U+202E (RIGHT-TO-LEFT OVERRIDE) changes what is seen")
@@ -105,13 +97,13 @@ def test_the_character_is_named() -> None:
 )
 def test_escapes_are_no_way_around_it(line: str, column: int) -> None:
     text = f"{HEAD}{line}\n"
-    found = [(problem.code, problem.line, problem.column) for problem in problems_of(text)]
+    found = [(problem.code, problem.line, problem.column) for problem in errors_of(text)]
 
     assert ("bad_character", 3, column) in found
 
 
 def test_values_for_templates_steer_no_terminal() -> None:
-    found = problems_of(CATALOG.replace("category: tea", 'category: "t\\e[31mea"'))
+    found = errors_of(CATALOG.replace("category: tea", 'category: "t\\e[31mea"'))
 
     assert [(problem.code, problem.line, problem.column) for problem in found][1] == ("bad_character", 22, 45)
 
@@ -121,7 +113,7 @@ def test_values_for_templates_steer_no_terminal() -> None:
     ["👩‍💻 at work", "❤️‍🔥", "1️⃣ first", "می‌خواهم", "क्‍ष", "葛󠄀城", "שלום", "مرحبا", "Ünïcödé", "a\u3000b"],
 )
 def test_what_a_script_needs_may_stand_where_it_needs_it(title: str) -> None:
-    assert problems_of(f"{HEAD}segments: {{a: {{title: {title}, when: count() > 1}}}}\n") == []
+    assert errors_of(f"{HEAD}segments: {{a: {{title: {title}, when: count() > 1}}}}\n") == []
 
 
 @pytest.mark.parametrize(
@@ -134,7 +126,7 @@ def test_a_joiner_that_joins_nothing_is_refused(text: str) -> None:
 def test_a_catalog_that_was_accepted_before_is_read_on() -> None:
     text = CATALOG.replace("1: Owls", f"1: O{RTL}wls").replace('"Owls"', "1")
 
-    assert problems_of(text, with_lint=False) == []
+    assert errors_of(text, with_lint=False) == []
 
 
 def test_no_mark_of_direction_is_forgotten() -> None:

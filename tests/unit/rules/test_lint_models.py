@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rules import CatalogError, CatalogProblem, parse_catalog
+from rules import CatalogProblem
 from rules.checking.lint import LINT_CODES
+from tests.unit.rules.catalog_errors import errors_of
 
 HEAD = """catalog: shop
 version: 1
@@ -20,16 +21,8 @@ models:
 """
 
 
-def problems_of(text: str, *, with_lint: bool = True) -> list[CatalogProblem]:
-    try:
-        parse_catalog(text, with_lint=with_lint)
-    except CatalogError as error:
-        return [problem for problem in error.problems if problem.severity == "error"]
-    return []
-
-
 def of_features(features: str, kind: str = "clusters", key: str = "features") -> list[CatalogProblem]:
-    return problems_of(f"{HEAD}  odd: {{kind: {kind}, {key}: {features}}}\n")
+    return errors_of(f"{HEAD}  odd: {{kind: {kind}, {key}: {features}}}\n")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +84,7 @@ def test_of_a_feature_too_large_to_tell_nothing_is_said() -> None:
     powers = "".join(f"  t{number + 1}: t{number} * t{number}\n" for number in range(8))
     text = HEAD.replace("  nothing:", f"  t0: orders + spend\n{powers}  nothing:")
 
-    assert problems_of(f"{text}  odd: {{kind: clusters, features: [t8 - t8 + orders - orders]}}\n") == []
+    assert errors_of(f"{text}  odd: {{kind: clusters, features: [t8 - t8 + orders - orders]}}\n") == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +100,7 @@ def test_of_a_feature_too_large_to_tell_nothing_is_said() -> None:
     ],
 )
 def test_clusters_have_no_order(when: str, column: int, sign: str) -> None:
-    problem = problems_of(f"{HEAD}segments:\n  s: {{when: {when}}}\n")[0]
+    problem = errors_of(f"{HEAD}segments:\n  s: {{when: {when}}}\n")[0]
 
     assert (problem.code, problem.line, problem.column) == ("cluster_number", 12, column)
     assert problem.message == (
@@ -119,7 +112,7 @@ def test_clusters_have_no_order(when: str, column: int, sign: str) -> None:
 
 @pytest.mark.parametrize("when", ["cluster(kinds) + 1 == 2", "2 * group > 3", "-cluster(kinds) == -1"])
 def test_nothing_is_computed_with_the_numbers_of_clusters(when: str) -> None:
-    (problem,) = problems_of(f"{HEAD}segments:\n  s: {{when: {when}}}\n")
+    (problem,) = errors_of(f"{HEAD}segments:\n  s: {{when: {when}}}\n")
 
     assert (problem.code, problem.line, problem.column) == ("cluster_number", 12, 13)
     assert "are names and are not computed with: compare" in problem.message
@@ -127,7 +120,7 @@ def test_nothing_is_computed_with_the_numbers_of_clusters(when: str) -> None:
 
 def test_a_tag_that_puts_clusters_in_an_order_is_refused_once() -> None:
     tags = HEAD.replace("  group:", "  first: cluster(kinds) < 2\n  group:")
-    found = problems_of(f"{tags}segments:\n  s: {{when: first and orders > 1}}\n  t: {{when: not first}}\n")
+    found = errors_of(f"{tags}segments:\n  s: {{when: first and orders > 1}}\n  t: {{when: not first}}\n")
 
     assert [(each.code, each.line, each.column) for each in found] == [("cluster_number", 8, 10)]
 
@@ -136,12 +129,12 @@ def test_a_tag_that_puts_clusters_in_an_order_is_refused_once() -> None:
     "when", ["cluster(kinds) == 3", "group != 2", "cluster(kinds) in [1, 2]", "group not in [4]", "has(group)"]
 )
 def test_clusters_are_told_apart(when: str) -> None:
-    assert problems_of(f"{HEAD}segments:\n  s: {{when: '{when}'}}\n") == []
+    assert errors_of(f"{HEAD}segments:\n  s: {{when: '{when}'}}\n") == []
 
 
 def test_what_runs_already_is_read_on_and_may_be_tried() -> None:
     text = f"{HEAD}  odd: {{kind: clusters, features: [orders - orders]}}\nsegments:\n  s: {{when: group < 3}}\n"
 
-    assert {each.code for each in problems_of(text)} == {"constant_feature", "cluster_number"}
-    assert {each.code for each in problems_of(text)} <= LINT_CODES
-    assert problems_of(text, with_lint=False) == []
+    assert {each.code for each in errors_of(text)} == {"constant_feature", "cluster_number"}
+    assert {each.code for each in errors_of(text)} <= LINT_CODES
+    assert errors_of(text, with_lint=False) == []
