@@ -7,7 +7,7 @@
         for change in changes:
             if change.entered: ...
 
-Needs kafka-python and pydantic, nothing to compile. Parts are imported when they are first asked for.
+Needs kafka-python, crc32c and pydantic, nothing to compile. Parts are imported when they are first asked for.
 """
 
 from __future__ import annotations

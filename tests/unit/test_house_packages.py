@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from kafka.record import util
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -69,7 +70,11 @@ def test_every_dependency_is_pinned_in_the_constraints_and_no_host_is_named() ->
 
 def test_the_base_install_is_light() -> None:
     names = [re.split(r"[<>=]", each)[0] for each in PROJECT["project"]["dependencies"]]
-    assert names == ["kafka-python", "pydantic"]
+    assert names == ["kafka-python[crc32c]", "pydantic"]
+
+
+def test_checksums_of_records_are_computed_in_c() -> None:
+    assert util.crc32c_c is not None
 
 
 def test_every_make_target_has_a_line_in_the_help() -> None:
