@@ -31,6 +31,9 @@ class _User(msgspec.Struct):
     userId: str  # noqa: N815  # the Segment spec's spelling
 
 
+_decode_user: Final = msgspec.json.Decoder(_User).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Letters:
     """Writes the messages of one partition's steps. topic: the events topic's name."""
@@ -70,7 +73,7 @@ class Letters:
     def _forward(self, message: Message) -> Outgoing:
         value = message.value() or b""
         offset = message.offset() or 0
-        user = msgspec.json.decode(value, type=_User).userId  # the engine has read it: it is there
+        user = _decode_user(value).userId  # the engine has read it: it is there
         kept = tuple((name, text) for name, text in headers_of(message) if name not in _OURS and text is not None)
         ours = (
             (CONTROL_HEADER, FORWARD),

@@ -113,7 +113,7 @@ class Committed(msgspec.Struct, frozen=True):
     def parse(cls, offset: int, metadata: str | None) -> Committed:
         """K as it was read. Metadata that this program didn't write counts as none."""
         try:
-            record = msgspec.json.decode(metadata or "", type=_Metadata)
+            record = _decode_metadata(metadata or "")
             return cls(offset, int(record.step, 16), record.catalog, record.models)
         except (msgspec.DecodeError, ValueError):
             return cls(offset)
@@ -193,14 +193,20 @@ class Position(_Body, frozen=True, kw_only=True):
         return b"" if replay_to is None else msgspec.json.encode(replay_to)
 
 
+# Made at import, in one thread: msgspec 0.22 crashes if two threads are the first to decode a struct.
+_decode_metadata: Final = msgspec.json.Decoder(_Metadata).decode
+_decode_mark: Final = msgspec.json.Decoder(Committed).decode
+_decode_body: Final = msgspec.json.Decoder(_Body).decode
+
+
 def decode_position(stored: bytes, partition: int) -> Position:
     """The position of a partition from its stored record. Raises PauseError if it is none."""
     try:
         step, mark, body = stored.split(b"\n", 2)
         return Position(
             step=int(step, 16),
-            replay_to=msgspec.json.decode(mark, type=Committed) if mark else None,
-            **msgspec.structs.asdict(msgspec.json.decode(body, type=_Body)),
+            replay_to=_decode_mark(mark) if mark else None,
+            **msgspec.structs.asdict(_decode_body(body)),
         )
     except (msgspec.DecodeError, ValueError) as error:
         raise PauseError(

@@ -42,6 +42,9 @@ class Report(msgspec.Struct, frozen=True):
     waits_for: str | None = None
 
 
+_decode_report: Final = msgspec.json.Decoder(Report).decode
+
+
 def encode_report(
     tagstream: str, partitions: Mapping[int, str], paused: Mapping[int, Pause], waits_for: str | None
 ) -> bytes:
@@ -57,7 +60,7 @@ def read_reports(store: Store) -> dict[str, Report]:
         if age_ms > SILENT_MS:
             continue
         try:
-            found[worker] = msgspec.json.decode(text, type=Report)
+            found[worker] = _decode_report(text)
         except msgspec.DecodeError:  # of another version
             found[worker] = Report("?", 0, "?", {}, {})
     return found

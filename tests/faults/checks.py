@@ -89,7 +89,12 @@ def assert_equal_to_folds(
         data = change["data"]
         versions[data["user"], data["incarnation"]].append(data["version"])
     expected = {change_id: value for each in folds.values() for change_id, value in _by_id(each)}
-    assert changes == expected
+    missing, unexpected = expected.keys() - changes.keys(), changes.keys() - expected.keys()
+    assert not missing and not unexpected, (
+        f"{len(expected)} changes expected; missing: {_some(expected, missing)}; unexpected: {_some(changes, unexpected)}"
+    )
+    differing = [(changes[each], value) for each, value in expected.items() if changes[each] != value]
+    assert not differing, f"{len(differing)} changes differ, the first: {differing[0]}"
     assert {user: found for user, found in versions.items() if found != list(range(1, len(found) + 1))} == {}
     letters = messages_of_topic(read_topic(addresses.kafka, settings.events_dlq_topic, isolation=isolation))
     found = {letter["id"]: letter["reason"] for letter in (json.loads(m.value() or b"") for m in letters)}
@@ -116,6 +121,12 @@ def assert_state_is_the_folds(folds: dict[int, Fold], settings: Settings, addres
             assert len(list(store.members(partition, "idle"))) == each.sizes.get("idle", 0)
     finally:
         store.close()
+
+
+def _some(changes: dict[str, bytes], chosen: set[str]) -> str:
+    """How many, and the first few in their order."""
+    found = [value.decode() for each, value in changes.items() if each in chosen]
+    return f"{len(found)} {found[:5]}"
 
 
 def _by_id(folded: Fold) -> Iterable[tuple[str, bytes]]:

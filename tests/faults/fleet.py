@@ -85,6 +85,7 @@ def main(job: str) -> None:
     import faulthandler
     import logging
 
+    faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {os.getpid()} %(name)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
