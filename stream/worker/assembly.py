@@ -17,7 +17,7 @@ from stream.worker.measure import Measure
 from stream.worker.past import PastReader
 from stream.worker.programs import Programs
 from stream.worker.protocol import Acquirer
-from stream.worker.published import PublishedTopics
+from stream.worker.published import published_topics
 from stream.worker.redis_store import RedisStore
 from stream.worker.rounds import Rounds
 from stream.worker.sample_writer import SampleWriter
@@ -25,7 +25,6 @@ from stream.worker.sink import PlainSink, Sink, SinkOptions, TransactionalSink
 from stream.worker.source import Source
 from stream.worker.store import Store
 from stream.worker.ticks import TickWriter
-from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
 
 __all__ = ["Parts", "assemble"]
 
@@ -83,11 +82,7 @@ def assemble(
     metrics: Metrics,
 ) -> Parts:
     """The parts of the worker of this name. Connects to nothing yet."""
-    topics = {
-        EVENTS: settings.events_topic,
-        SEGMENT_CHANGES: settings.segment_changes_topic,
-        EVENTS_DLQ: settings.events_dlq_topic,
-    }
+    published = published_topics(settings, addresses, clock)
     store = RedisStore(
         addresses.redis,
         app=settings.app,
@@ -95,7 +90,7 @@ def assemble(
         timeout_ms=settings.redis_timeout_ms,
     )
     delivery = settings.delivery_on(embedded=addresses.embedded)
-    options = SinkOptions(addresses.kafka, settings.app, name, topics, settings.transaction_timeout_ms / 1000)
+    options = SinkOptions(addresses.kafka, settings.app, name, published.topics, settings.transaction_timeout_ms / 1000)
     sink: Sink
     if delivery == "at_least_once":
         sink = PlainSink(options, clock, source.commit)
@@ -121,7 +116,7 @@ def assemble(
             store=store,
             lookup=lookup,
             sink=sink,
-            topics=PublishedTopics(addresses.kafka, settings.app, topics, addresses.embedded, clock),
+            topics=published,
             facts=facts,
             delivery=delivery,
             programs=programs,

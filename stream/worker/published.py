@@ -16,13 +16,15 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.clock import Clock
+from stream.embedded import Addresses
 from stream.kafka_clients import client_options, error_of, kafka_error
+from stream.settings import Settings
 from stream.worker.errors import REBUILD, PauseError
 from stream.worker.outbox import Outgoing
 from stream.worker.position import Committed, Position
-from tagstream.topics import SEGMENT_CHANGES
+from tagstream.topics import EVENTS, EVENTS_DLQ, SEGMENT_CHANGES
 
-__all__ = ["PublishedTopics", "ReplayGuard", "load_guard", "missing"]
+__all__ = ["PublishedTopics", "ReplayGuard", "load_guard", "missing", "published_topics"]
 
 log = logging.getLogger("tagstream.worker")
 
@@ -102,6 +104,16 @@ class PublishedTopics:
                     partitions.discard(message.partition())
                 elif not error.retriable():
                     raise KafkaException(error)
+
+
+def published_topics(settings: Settings, addresses: Addresses, clock: Clock) -> PublishedTopics:
+    """Those of an app."""
+    topics = {
+        EVENTS: settings.events_topic,
+        SEGMENT_CHANGES: settings.segment_changes_topic,
+        EVENTS_DLQ: settings.events_dlq_topic,
+    }
+    return PublishedTopics(addresses.kafka, settings.app, topics, addresses.embedded, clock)
 
 
 def missing(topics: PublishedTopics, position: Position, messages: Sequence[Outgoing]) -> list[Outgoing]:
