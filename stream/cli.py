@@ -5,6 +5,7 @@ Each command lives in `stream/commands/`, which imports what is heavy only when 
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import sys
 from collections.abc import Callable
@@ -39,7 +40,7 @@ from stream.commands import (
     worker,
 )
 from stream.commands.outcome import FAILED, INTERRUPTED, one_outcome, say_error
-from stream.commands.streams import ClosedOutputError, stand_in_for_closed_streams
+from stream.commands.streams import STDERR, ClosedOutputError, stand_in_for_closed_streams
 
 __all__ = ["app", "main"]
 
@@ -124,6 +125,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main() -> None:
     """What the script `tagstream` runs. Ends the process with the command's exit code."""
     stand_in_for_closed_streams()
+    faulthandler.enable(STDERR)  # what native code ends says where it was
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="tagstream")

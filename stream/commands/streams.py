@@ -10,10 +10,14 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from stream.errors import TagstreamError
 
-__all__ = ["ClosedOutputError", "refuse_closed_output", "stand_in_for_closed_streams"]
+__all__ = ["STDERR", "ClosedOutputError", "refuse_closed_output", "stand_in_for_closed_streams"]
+
+STDERR: Final = 2
+"""The number of standard error, by which all write who know nothing of Python's."""
 
 
 class ClosedOutputError(TagstreamError):

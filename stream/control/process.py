@@ -14,6 +14,7 @@ that is not there any more.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -59,6 +60,7 @@ def main() -> int:
     )
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     os.nice(_NICE)
     orders = Orders()

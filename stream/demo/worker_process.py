@@ -12,6 +12,7 @@ come on standard input, three lines:
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import signal
@@ -54,6 +55,7 @@ def clock_line(clock: ScaledClock | HeldClock) -> bytes:
 def main() -> int:
     """0 after a stop that was asked for, 1 after an error, which is said on standard error."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    faulthandler.enable()
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the demo's to answer
     orders = Orders()
