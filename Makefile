@@ -21,9 +21,9 @@ setup: .venv/.ready ## make .venv with .venv/bin/tagstream and all that the test
 demo: .venv/.ready ## a shop's live traffic and what happens to its users, for FOR=60s
 	@$(BIN)/tagstream demo --for $(FOR) $(ARGS)
 
-test: .venv/.ready ## all tests but those that need Apache Kafka, a file at a time to each of four processes
+test: .venv/.ready ## all tests but those that need Apache Kafka, a file at a time to each of three processes
 	@$(WARM)
-	@$(BIN)/python -m pytest -m 'not kafka' -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m 'not kafka' -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kafka: .venv/.ready ## the tests on Apache Kafka itself (needs Java 17 and Maven)
 	@deploy/kafka/fetch

@@ -161,8 +161,9 @@ class Source:
         for partition in gaps:
             offset = self._next[partition]
             place, tries = self._gap_reads.get(partition, (offset, 0))
-            self._gap_reads[partition] = (offset, tries + 1 if place == offset else 1)
-            if tries < _GAP_READS:
+            tries = tries + 1 if place == offset else 1
+            self._gap_reads[partition] = offset, tries
+            if tries <= _GAP_READS:
                 self.start(partition, offset)
             else:
                 fetched.problems[partition] = PauseError(
@@ -287,6 +288,9 @@ class Source:
 
 def _without_gap(messages: list[Message], expected: int) -> tuple[int, int]:
     """How many of the messages come before the first gap, and the offset that follows them."""
+    first, last = messages[0].offset() or 0, messages[-1].offset() or 0
+    if first <= expected and last - first == len(messages) - 1:
+        return len(messages), max(last + 1, expected)
     for count, message in enumerate(messages):
         offset = message.offset() or 0
         if offset > expected:
