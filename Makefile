@@ -4,9 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-kafka lint bench bench-models kafka clean
 
-# Tests start some hundred processes: the sources are compiled once for all, whatever the shell says of bytecode.
-export PYTHONDONTWRITEBYTECODE :=
-
 FOR ?= 60s
 ARGS ?=
 PORT ?= 9092
