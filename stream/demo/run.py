@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -21,6 +20,7 @@ from typing import Final
 from rich.console import Console
 
 from rules.catalog import Catalog, load_catalog
+from stream.child import Child
 from stream.clock import Clock, HeldClock, ScaledClock, SystemClock
 from stream.control.child import ControlChild
 from stream.demo.catching_up import PATIENCE_S, CatchingUp
@@ -32,8 +32,7 @@ from stream.demo.pace import DEMO_PACE
 from stream.demo.shop import Shop
 from stream.demo.summary import Run, print_summary
 from stream.demo.tally import Tally
-from stream.demo.worker_handle import WorkerHandle
-from stream.demo.worker_process import clock_line, work_line
+from stream.demo.worker_process import LEAVE_S, clock_line, work_line
 from stream.embedded import Stack, start_stack
 from stream.errors import TagstreamError
 from stream.models import ModelsFollower
@@ -59,8 +58,8 @@ class _Show:
     def __init__(
         self,
         stack: Stack,
-        worker: WorkerHandle,
-        control: ControlChild | None,
+        worker: Child,
+        control: Child | None,
         feed: Feed,
         tally: Tally,
         learned: Learned,
@@ -69,7 +68,7 @@ class _Show:
     ) -> None:
         self._stack = stack
         self._worker = worker
-        self._control = control
+        self._children = [worker] if control is None else [worker, control]
         self._learned = learned
         self._feed = feed
         self._tally = tally
@@ -82,9 +81,8 @@ class _Show:
     def frame(self, stop: threading.Event, left_s: float | None = None) -> None:
         """Show how things stand, then wait a moment. Raises what has gone wrong anywhere."""
         self._stack.check()
-        self._worker.check()
-        if self._control is not None:
-            self._control.check()
+        for child in self._children:
+            child.check()
         self._feed.check()
         now_s, shop_clock = self._clock.monotonic_s(), self.shop_clock
         shop_ms, speed = (shop_clock.now_ms(), shop_clock.speed) if shop_clock else (self._feed.newest_ms, None)
@@ -100,6 +98,11 @@ class _Show:
         )
         self._view.show(moment)
         stop.wait(_FRAME_S)
+
+    def set_clock(self, clock: ScaledClock | HeldClock) -> None:
+        """Let worker and control work by this clock from now on."""
+        for child in self._children:
+            child.tell(clock_line(clock))
 
     def catch_up(self, store: Store, stop: threading.Event) -> None:
         """Wait until the worker is done with the past. Raises TagstreamError if it comes no further."""
@@ -150,7 +153,7 @@ def run_demo(
         # The embedded stack, whatever is configured for other commands.
         ensure_topics(settings, stack.addresses)
         with ExitStack() as parts:
-            worker = parts.enter_context(WorkerHandle(work_line(settings, stack.addresses, loaded.text)))
+            worker = parts.enter_context(_worker(settings, stack, loaded))
             learned = parts.enter_context(_followed(settings, stack, loaded))
             control = parts.enter_context(_control(settings, stack)) if loaded.models else None
             opening_ms, traffic = shop.opening_ms, shop.deliveries()
@@ -165,16 +168,11 @@ def run_demo(
             show.stage = "loading the engine (the first time it is compiled, which takes a minute)"
             while not worker.ready.is_set() and not stop.is_set():
                 show.frame(stop)
-            held = HeldClock(shop.opening_ms)
-            worker.tell(clock_line(held))
-            if control is not None:
-                control.start(held.text)
+            show.set_clock(HeldClock(shop.opening_ms))
             with closing(open_store(settings, stack.addresses, settings.partitions)) as store:
                 show.catch_up(store, stop)
             show.shop_clock = shop_clock = ScaledClock(shop.opening_ms, speed)
-            worker.tell(clock_line(shop_clock))
-            if control is not None:
-                control.release(shop_clock.text)
+            show.set_clock(shop_clock)
             feed.open(shop_clock)
             show.settle(stop)
             show.stage = "live"
@@ -199,14 +197,13 @@ def _followed(settings: Settings, stack: Stack, catalog: Catalog) -> Iterator[Le
         follower.close()
 
 
-@contextmanager
-def _control(settings: Settings, stack: Stack) -> Iterator[ControlChild]:
-    """The control process; what it says is kept for when it ends."""
-    with (
-        tempfile.TemporaryFile() as log,
-        ControlChild(settings, stack.addresses, pace=DEMO_PACE, log=log) as child,
-    ):
-        yield child
+def _worker(settings: Settings, stack: Stack, catalog: Catalog) -> Child:
+    first = work_line(settings, stack.addresses, catalog.text)
+    return Child("stream.demo.worker_process", first, name="The demo's worker", stop_s=LEAVE_S, keeps_log=True)
+
+
+def _control(settings: Settings, stack: Stack) -> Child:
+    return ControlChild(settings, stack.addresses, pace=DEMO_PACE, keeps_log=True)
 
 
 def _console() -> Console:

@@ -31,10 +31,10 @@ from stream.settings import Settings
 from stream.warm import warm_up
 from stream.worker import run_worker
 
-__all__ = ["clock_line", "main", "work_line"]
+__all__ = ["LEAVE_S", "clock_line", "main", "work_line"]
 
-_LEAVE_S: Final = 15.0
-"""As long as the demo waits for its end; without the demo nobody else would end it where the broker is gone."""
+LEAVE_S: Final = 15.0
+"""As long as the demo waits for its end, too; without the demo nobody else would end it where the broker is gone."""
 
 
 def work_line(settings: Settings, addresses: Addresses, catalog_text: str) -> bytes:
@@ -72,7 +72,7 @@ def main() -> int:
         return 0
     clock = clock_from_text(clock_text)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    leave_in_time(_LEAVE_S, after=stop)
+    leave_in_time(LEAVE_S, after=stop)
     orders.follow(clock, stop)
     try:
         run_worker(Settings(**work["settings"]), Addresses(**work["addresses"]), catalog, clock, stop)
