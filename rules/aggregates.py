@@ -29,8 +29,7 @@ __all__ = [
 ]
 
 UNITS = 1_000_000
-"""Of one. A whole number of units divided by it is rounded once: so does Python with two whole numbers."""
-"""Units in one: amounts are kept as whole multiples of 10⁻⁶."""
+"""Units in one: amounts are kept as whole multiples of 10⁻⁶. Python divides a whole number by it with one rounding."""
 
 EXACT_UNITS = 2**53
 """Up to here every whole number is a double, so that dividing doubles rounds once, too."""

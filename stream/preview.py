@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rules.catalog import Catalog
+from rules.interpret import walk
 from rules.models import fits
-from rules.nodes import Level, Membership, Node, children
+from rules.nodes import Level, Membership, Node
 from rules.program import compile_catalog
 from rules.text import expression_text
 from stream.clock import Clock
@@ -122,12 +123,11 @@ def _conditions(catalog: Catalog, unit: str) -> Iterator[Node]:
 
 def _units_in(node: Node) -> Iterator[str]:
     """The segments and tiers that a condition names."""
-    if isinstance(node, Membership):
-        yield node.segment
-    elif isinstance(node, Level):
-        yield node.tier
-    for child in children(node):
-        yield from _units_in(child)
+    for part in walk(node):
+        if isinstance(part, Membership):
+            yield part.segment
+        elif isinstance(part, Level):
+            yield part.tier
 
 
 # Against a file

@@ -66,11 +66,7 @@ def warming_until(node: Aggregate | Trait, start_ms: int) -> int:
 
 def stored_nodes(catalog: Catalog) -> dict[str, Aggregate | Trait]:
     """The aggregates and facts that rows keep for a catalog, by `key_text`."""
-    found: dict[str, Aggregate | Trait] = {}
-    for root in _expressions(catalog):
-        for text, node in stored_in(root).items():
-            found.setdefault(text, node)
-    return found
+    return {text: node for root in _expressions(catalog) for text, node in stored_in(root).items()}
 
 
 def stored_in(root: Node) -> dict[str, Aggregate | Trait]:

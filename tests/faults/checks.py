@@ -12,7 +12,7 @@ from rules.catalog import Catalog
 from stream.clock import SystemClock
 from stream.embedded import Addresses
 from stream.settings import Settings
-from stream.worker.lookup import Lookup
+from stream.worker.lookup import Lookup, new_lookup
 from stream.worker.outbox import Outgoing, decode_outbox
 from stream.worker.position import decode_position
 from stream.worker.published import missing, published_topics
@@ -33,14 +33,7 @@ def wait_until_drained(
     clock = SystemClock()
     deadline_s = clock.monotonic_s() + within_s
     due_ms = FAR_MS if due_within_ms is None else clock.now_ms() + due_within_ms
-    lookup = Lookup(
-        addresses.kafka,
-        app=settings.app,
-        topic=settings.events_topic,
-        stable_s=1.0,
-        clock=clock,
-        embedded=addresses.embedded,
-    )
+    lookup = new_lookup(settings, addresses, clock)
     store = RedisStore(addresses.redis, app=settings.app, partition_count=settings.partitions)
     try:
         partitions, embedded = range(settings.partitions), addresses.embedded

@@ -12,6 +12,7 @@ import pytest
 
 from stream.embedded import start_stack
 from stream.settings import Settings
+from tests.embedded_broker import broker_process
 from tests.integration.control_runs import eventually, opened_shop, published_models, sent_samples
 from tests.unit.control.control_shop import catalog, moments
 
@@ -38,9 +39,9 @@ def gone(pid: int) -> bool:
 
 def kill_broker(brokers: str) -> None:
     """As when the machine's memory is full: nobody is told. The server dies with its launcher; others' go on."""
-    for launcher in psutil.Process().children():
-        if any(f"tcp://{brokers}" in each.cmdline() for each in launcher.children()):
-            launcher.kill()
+    launcher = broker_process(brokers).parent()
+    assert launcher is not None
+    launcher.kill()
 
 
 @pytest.mark.timeout(240)

@@ -21,6 +21,7 @@ from stream.worker.errors import PauseError
 from stream.worker.source import Source, SourceOptions
 from tests.apache_kafka import ApacheKafka
 from tests.contract.redis_servers import redis_server
+from tests.embedded_broker import broker_process
 from tests.integration.worker_runs import wait_for
 
 RECORDS = 300
@@ -121,10 +122,8 @@ def all_records(settings: Settings) -> dict[int, list[int]]:
 
 
 def test_all_is_read_though_the_embedded_broker_stood_still(stack: Stack, settings: Settings) -> None:
-    children = psutil.Process().children(recursive=True)
-    broker = [each for each in children if f"tcp://{stack.kafka}" in each.cmdline()]
-    assert broker
-    assert read_while_the_broker_stands_still(stack.addresses, settings, broker) == all_records(settings)
+    broker = broker_process(stack.kafka)
+    assert read_while_the_broker_stands_still(stack.addresses, settings, [broker]) == all_records(settings)
 
 
 @pytest.mark.kafka

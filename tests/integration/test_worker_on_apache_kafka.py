@@ -17,7 +17,7 @@ from stream.errors import ConfigurationError
 from stream.settings import Settings
 from stream.topics import ensure_topics
 from stream.worker import Reader, worker
-from stream.worker.lookup import Lookup, group_of
+from stream.worker.lookup import group_of, new_lookup
 from stream.worker.position import Committed
 from tagstream.partitioning import partition_of
 from tests.apache_kafka import ApacheKafka
@@ -57,8 +57,7 @@ def set_topic(admin: KafkaAdminClient, topic: str, **values: str) -> None:
 
 
 def committed(settings: Settings, addresses: Addresses, partition: int) -> Committed | None:
-    lookup = Lookup(addresses.kafka, app=settings.app, topic=settings.events_topic, stable_s=5.0, clock=SystemClock())
-    return lookup.committed(partition)
+    return new_lookup(settings, addresses, SystemClock()).committed(partition)
 
 
 def test_offsets_carry_step_and_versions_and_every_change_is_visible_once(
