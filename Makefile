@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-kafka lint bench bench-models kafka clean
 
+# Tests start some hundred processes: what they import is compiled once for all, whatever the shell says of bytecode.
+export PYTHONDONTWRITEBYTECODE :=
+
 FOR ?= 60s
 ARGS ?=
 PORT ?= 9092

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,24 @@ def test_help_lists_every_command_of_this_version_and_none_to_come(tmp_path: Pat
 
 
 def test_help_comes_at_once(tmp_path: Path) -> None:
+    library = _processor_time("-c", "import typer", folder=tmp_path, command=COMMAND[:1])
+    # The limit is for a machine on which the library of the command line alone takes a third of it.
+    assert _processor_time("--help", folder=tmp_path) < max(HELP_LIMIT_S, 3 * library)
+
+
+def _processor_time(*arguments: str, folder: Path, command: Sequence[str] = COMMAND) -> float:
+    """The least processor time of five runs, in seconds: other tests run beside, and waiting for them is not its doing.
+
+    What is compiled is kept, as it is for users; so all but the first run find it.
+    """
+    kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
     took: list[float] = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run("--help", folder=tmp_path)
+        run(*arguments, folder=folder, settings=kept, command=command)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        # Processor time: other tests run beside this one, and waiting for them is not its doing.
         took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(took) < HELP_LIMIT_S
+    return min(took)
 
 
 def test_help_needs_no_heavy_module(tmp_path: Path) -> None:
