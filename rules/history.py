@@ -33,6 +33,7 @@ MAX_RECORD_BYTES = 262_144
 MAX_DEPTH = 64
 MAX_USER_BYTES = 512
 MAX_TEXT_BYTES = 256
+MAX_BYTES_OF_CHARACTER = 4
 MAX_MAGNITUDE = 10**12
 UNITS_PER_ONE = 10**6
 
@@ -279,6 +280,8 @@ def units_of(number: float) -> int:
 
 def cut_text(text: str) -> str:
     """The text kept to 256 bytes of UTF-8, cut at a character boundary."""
+    if len(text) * MAX_BYTES_OF_CHARACTER <= MAX_TEXT_BYTES:
+        return text
     return text.encode("utf-8")[:MAX_TEXT_BYTES].decode("utf-8", errors="ignore")
 
 

@@ -95,19 +95,31 @@ class History:
     snapshots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+_NOTHING = History((), 0)
+
+
 def value_of(node: Node, history: History, now_ms: int, event: Event | None = None) -> Value:
     """The value of a resolved node at a moment. `event` is the one that a `where` is asked about."""
     match node:
+        case Aggregate():
+            return _aggregate(node, history, now_ms)
+        case Compare():
+            left = value_of(node.left, history, now_ms, event)
+            right = value_of(node.right, history, now_ms, event)
+            return _compared(node.operator, left, right)
         case NumberValue():
             return float(node.value)
+        case And():
+            return _all(value_of(operand, history, now_ms, event) for operand in node.operands)
+        case Or():
+            known = _all(_not(value_of(operand, history, now_ms, event)) for operand in node.operands)
+            return _not(known)
         case TextValue():
             return cut_text(node.value)
         case BooleanValue():
             return node.value
         case DurationValue():
             return node.ms
-        case Aggregate():
-            return _aggregate(node, history, now_ms)
         case Trait():
             return _typed(_newest(node.name, ((each.t_ms, each.traits) for each in history.events)), node.kind)
         case Property():
@@ -140,21 +152,12 @@ def value_of(node: Node, history: History, now_ms: int, event: Event | None = No
             left = value_of(node.left, history, now_ms, event)
             right = value_of(node.right, history, now_ms, event)
             return _computed(node.operator, left, right)
-        case Compare():
-            left = value_of(node.left, history, now_ms, event)
-            right = value_of(node.right, history, now_ms, event)
-            return _compared(node.operator, left, right)
         case Among():
             operand = value_of(node.operand, history, now_ms, event)
             if operand is None or operand is PRESENT:
                 return None
             found = any(operand == value_of(choice, history, now_ms, event) for choice in node.choices)
             return found is not node.negated
-        case And():
-            return _all([value_of(operand, history, now_ms, event) for operand in node.operands])
-        case Or():
-            known = _all([_not(value_of(operand, history, now_ms, event)) for operand in node.operands])
-            return _not(known)
         case Not():
             return _not(value_of(node.operand, history, now_ms, event))
         case TagName():
@@ -248,16 +251,22 @@ def _not(value: Value) -> bool | None:
     return None if value is None else value is False
 
 
-def _all(values: Sequence[Value]) -> bool | None:
+def _all(values: Iterable[Value]) -> bool | None:
     """False if any is false, else missing if any is missing, else true."""
-    if any(value is False for value in values):
-        return False
-    return None if any(value is None for value in values) else True
+    known: bool | None = True
+    for value in values:
+        if value is False:
+            return False
+        if value is None:
+            known = None
+    return known
 
 
 def _aggregate(node: Aggregate, history: History, now_ms: int) -> Value:
     counted = list(counted_events(node, history.events))
-    inside = [event for event in counted if is_inside(event.t_ms, node.last_ms, history.user_hash, now_ms)]
+    inside = counted
+    if node.last_ms is not None:
+        inside = [event for event in counted if is_inside(event.t_ms, node.last_ms, history.user_hash, now_ms)]
     match node.function:
         case "since":
             return now_ms - max(event.t_ms for event in counted) if counted else None
@@ -294,11 +303,10 @@ def _summary(function: str, units: Sequence[int]) -> float | None:
 
 def counted_events(node: Aggregate, events: Iterable[Event]) -> Iterator[Event]:
     """The events that an aggregate is about, of whatever time: by name (None: any counted one) and by `where`."""
-    nothing = History((), 0)
     for event in events:
         if event.name is None or node.event not in (None, event.name):
             continue
-        if node.where is None or value_of(node.where, nothing, 0, event) is True:
+        if node.where is None or value_of(node.where, _NOTHING, 0, event) is True:
             yield event
 
 

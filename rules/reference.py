@@ -245,36 +245,35 @@ class Reference:
 
     def _moves(self, user: User, now_ms: int) -> bool:
         """Whether anything changes at a moment: the first that does, does so by the memberships as they stand."""
-        segments, tiers = self.catalog.segments.values(), self.catalog.tiers.values()
-        return any(self._turns(segment, user, now_ms) for segment in segments) or any(
-            self._level(tier, user, now_ms) != user.levels.get(tier.name) for tier in tiers
+        segments, tiers, history = self.catalog.segments.values(), self.catalog.tiers.values(), self.history(user)
+        return any(self._turns(segment, user, history, now_ms) for segment in segments) or any(
+            self._level(tier, history, now_ms) != user.levels.get(tier.name) for tier in tiers
         )
 
-    def _turns(self, segment: Segment, user: User, now_ms: int) -> bool:
+    def _turns(self, segment: Segment, user: User, history: History, now_ms: int) -> bool:
         """Whether the user enters or leaves a segment at a moment."""
-        history = self.history(user)
         when = value_of(segment.when, history, now_ms) is True
         leave = not when if segment.exit is None else value_of(segment.exit, history, now_ms) is True
         if segment.name in user.entered_ms:
             return leave and now_ms >= user.entered_ms[segment.name] + segment.min_stay_ms
         return when and not leave
 
-    def _level(self, tier: Tier, user: User, now_ms: int) -> str:
+    def _level(self, tier: Tier, history: History, now_ms: int) -> str:
         """The first level of a tier whose condition holds."""
-        history = self.history(user)
         return next(level.name for level in tier.levels.values() if value_of(level.when, history, now_ms) is True)
 
     def _evaluate(self, user: User, occasion: Occasion) -> list[dict[str, object]]:
         """Models, then segments and tiers, each once: later ones see what earlier ones have come to."""
         user.seen_ms = occasion.now_ms
         changes = self._ask_models(user, occasion)
+        history = self.history(user)  # in which memberships and levels are seen as they stand at any time
         for name in self.catalog.order:
             if name in self.catalog.tiers:
                 tier = self.catalog.tiers[name]
-                level = self._level(tier, user, occasion.now_ms)
+                level = self._level(tier, history, occasion.now_ms)
                 if level != user.levels.get(name):
                     changes.append(self._change_level(user, tier, level, tier.reads, occasion))
-            elif self._turns(self.catalog.segments[name], user, occasion.now_ms):
+            elif self._turns(self.catalog.segments[name], user, history, occasion.now_ms):
                 segment = self.catalog.segments[name]
                 changes.append(self._enter_or_leave(user, segment, segment.reads, occasion))
         return changes
