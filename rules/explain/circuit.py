@@ -133,9 +133,9 @@ class Play:
     def holds(self, node: Node, t_ms: int, units: Units) -> Value:
         """What a condition says at a moment."""
         if isinstance(node, And):
-            return both([self.holds(operand, t_ms, units) for operand in node.operands])
+            return both(self.holds(operand, t_ms, units) for operand in node.operands)
         if isinstance(node, Or):
-            return opposite(both([opposite(self.holds(operand, t_ms, units)) for operand in node.operands]))
+            return opposite(both(opposite(self.holds(operand, t_ms, units)) for operand in node.operands))
         if isinstance(node, Not):
             return opposite(self.holds(node.operand, t_ms, units))
         return self.verdict(node, t_ms, units)

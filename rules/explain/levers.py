@@ -18,7 +18,7 @@ from rules.explain.prospect import Happening, Prospect
 from rules.explain.values import evaluate, sources_of
 from rules.explain.words import amount_text, count_text, event_text, where_text
 from rules.interpret import Value, walk
-from rules.nodes import Aggregate, Days, Node, Property, Trait
+from rules.nodes import Aggregate, Compare, Days, Node, NumberValue, Property, Trait
 
 __all__ = ["ANY_EVENT", "Draft", "Levers", "properties_meeting"]
 
@@ -225,7 +225,7 @@ class Levers:
         names = self._amount_names(draft)
         if not draft.fresh.isdisjoint(names):
             return False
-        return self._settle_amount(draft, names, does) if names else _least_times(draft, does)
+        return self._settle_amount(draft, names, does, drafts) if names else _least_times(draft, does)
 
     def _amount_names(self, draft: Draft) -> list[str]:
         """The properties of the event whose amount the draft's goals hang on."""
@@ -236,12 +236,15 @@ class Levers:
                     found[source.property or ""] = None
         return list(found)
 
-    def _settle_amount(self, draft: Draft, names: Sequence[str], does: Callable[[], bool]) -> bool:
+    def _settle_amount(self, draft: Draft, names: Sequence[str], does: Callable[[], bool], drafts: list[Draft]) -> bool:
         """The fewest events, and with so many the least amount (the greatest, if small ones do) of the properties."""
 
         def does_with(cents: int) -> bool:
             draft.properties.update(dict.fromkeys(names, cents / _CENT))
             return does()
+
+        if any(self._is_hopeless(goal, draft, names, drafts) for goal in draft.goals):
+            return False
 
         def does_at_all() -> bool:
             return does_with(0) or any(does_with(2**power) for power in range(_AMOUNT_DOUBLINGS + 1))
@@ -253,6 +256,22 @@ class Levers:
         else:
             least = next(2**power for power in range(_AMOUNT_DOUBLINGS + 1) if does_with(2**power))
             self._bound_from_below(draft, names, does_with, least)
+        return True
+
+    def _is_hopeless(self, goal: LeafGoal, draft: Draft, names: Sequence[str], drafts: list[Draft]) -> bool:
+        """Whether no number and no amount of the draft's events can meet a goal.
+
+        Where an amount is compared with a constant, it goes one way with either, so an end that does is looked for.
+        """
+        if not _is_threshold(goal.leaf):
+            return False
+        fewest, most = draft.times, draft.times * 2 * _MOST_TIMES_WITH_AMOUNTS
+        for times, amount in itertools.product((fewest, most), (0.0, 2**_AMOUNT_DOUBLINGS / _CENT)):
+            draft.times = times
+            draft.properties.update(dict.fromkeys(names, amount))
+            if self._is_met(goal, drafts):
+                draft.times = fewest
+                return False
         return True
 
     def _bound_from_above(self, draft: Draft, names: Sequence[str], does_with: Callable[[int], bool]) -> None:
@@ -328,6 +347,14 @@ class Levers:
         play = Play(self._circuit, self._prospect.after([draft.happening() for draft in drafts]))
         moments = [play.prospect.at_ms, *play.changes_of(goal.leaf)]
         return any(is_met(play.verdict(goal.leaf, moment_ms, {}), goal.wanted) for moment_ms in moments)
+
+
+def _is_threshold(leaf: Node) -> bool:
+    """Whether a leaf compares one amount or number of events with a constant, by order."""
+    if not isinstance(leaf, Compare) or leaf.operator in ("==", "!="):
+        return False
+    read = [side for side in (leaf.left, leaf.right) if not isinstance(side, NumberValue)]
+    return len(read) == 1 and isinstance(read[0], Aggregate) and read[0].function in (*_AMOUNTS, "count", "distinct")
 
 
 def _least_times(draft: Draft, does: Callable[[], bool], most: int = _MOST_TIMES) -> bool:

@@ -6,9 +6,11 @@ come, all at one moment) and time going on after them; it computes each value as
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from operator import itemgetter
 from typing import Any, Protocol
 
 from rules.aggregates import UNITS
@@ -182,6 +184,20 @@ class Prospect:
             learned=self.learned,
         )
 
+    def put_off(self, at_ms: int) -> Prospect:
+        """The same happenings at another moment."""
+        later = Prospect(
+            self.standing,
+            timezone=self.timezone,
+            user_hash=self.user_hash,
+            happenings=self.happenings,
+            at_ms=at_ms,
+            parent=self._parent,
+            learned=self.learned,
+        )
+        later._counted = self._counted
+        return later
+
     def reader(self, t_ms: int, units: Mapping[str, UnitState]) -> Read:
         """Gives the value of each source at a moment, with the user standing so with segments and tiers."""
 
@@ -292,10 +308,9 @@ class Prospect:
         value = reading.value
         if source.function in ("since", "since_first"):
             return None if value is None else int(value) + t_ms - self.standing.moment_ms
-        for moment_ms, later in reading.timeline:
-            if moment_ms > t_ms:
-                break
-            value = later
+        gone = bisect_right(reading.timeline, t_ms, key=itemgetter(0))
+        if gone:
+            _, value = reading.timeline[gone - 1]
         return None if value is None else float(value)
 
     def keeps_hour(self, source: Aggregate, happening: Happening) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from rules.explain.circuit import Circuit, Play, Units, has_moved
 from rules.explain.levers import ANY_EVENT, Draft, properties_meeting
@@ -18,6 +19,15 @@ _TYPICAL_AMOUNTS = (0.01, 1e6)
 
 Move = tuple[int, str]
 """The moment of a transition and where to: `in`, `out`, or a level."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Happenings that have been tried: how they play on, the move they bring, and what they would bring later."""
+
+    play: Play
+    move: Move | None
+    later: dict[int, str | None] = field(default_factory=dict)
 
 
 def place_of(state: UnitState) -> str:
@@ -38,6 +48,7 @@ class Trials:
         self.base = base
         self.at_ms = prospect.at_ms
         self._place = units[circuit.name]
+        self._tried: list[_Tried] = []
 
     def at_once(self, happenings: Sequence[Happening]) -> str | None:
         """Where happenings bring the user at their own moment; None: nowhere else."""
@@ -47,13 +58,12 @@ class Trials:
 
     def in_time(self, happenings: Sequence[Happening]) -> tuple[Move, Play] | None:
         """The move that happenings bring at their moment, or some time after while no other event comes."""
-        play = Play(self.circuit, self.prospect.after(happenings))
-        moved = play.next_move(self.units)
-        return None if moved is None else ((moved[0], place_of(moved[1][self.circuit.name])), play)
+        tried = self._try(happenings)
+        return None if tried.move is None else (tried.move, tried.play)
 
     def until(self, drafts: Sequence[Draft], to: str, end_ms: int | None) -> int | None:
         """From when on the same happenings would no longer do, having waited; None: not before `end_ms`, if at all."""
-        happenings = [draft.happening() for draft in drafts]
+        tried = self._try([draft.happening() for draft in drafts])
         moments = {moment_ms for leaf in self.circuit.leaves for moment_ms in self.base.changes_of(leaf)}
         for draft in drafts:
             for goal in draft.goals:
@@ -62,14 +72,31 @@ class Trials:
         for moment_ms in later[:_CHECKS]:
             if end_ms is not None and moment_ms >= end_ms:
                 return None
-            units = self.units
-            if len(self.circuit.order) > 1:
-                units = self.base.units_before(units, moment_ms + 1)
-            play = Play(self.circuit, self.prospect.after(happenings, moment_ms), is_brief=True)
-            state = play.settle(units, moment_ms)[self.circuit.name]
-            if not has_moved(self._place, state) or place_of(state) != to:
+            if moment_ms not in tried.later:
+                tried.later[moment_ms] = self._put_off(tried, moment_ms)
+            if tried.later[moment_ms] != to:
                 return moment_ms
         return None
+
+    def _try(self, happenings: Sequence[Happening]) -> _Tried:
+        """Have happenings come now. Different goals are often met by the same ones, which are tried but once."""
+        for tried in self._tried:
+            if tried.play.prospect.happenings == tuple(happenings):
+                return tried
+        play = Play(self.circuit, self.prospect.after(happenings))
+        moved = play.next_move(self.units)
+        tried = _Tried(play, None if moved is None else (moved[0], place_of(moved[1][self.circuit.name])))
+        self._tried.append(tried)
+        return tried
+
+    def _put_off(self, tried: _Tried, at_ms: int) -> str | None:
+        """Where the same happenings bring the user at a later moment, having waited; None: nowhere else."""
+        units = self.units
+        if len(self.circuit.order) > 1:
+            units = self.base.units_before(units, at_ms + 1)
+        play = Play(self.circuit, tried.play.prospect.put_off(at_ms), is_brief=True)
+        state = play.settle(units, at_ms)[self.circuit.name]
+        return place_of(state) if has_moved(self._place, state) else None
 
     def spoilers(self, play: Play, move: Move, then: Sequence[Happening] = ()) -> Iterator[str | None]:
         """The names of events of which one, just before a move that time brings, would keep it from happening.

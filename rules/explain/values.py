@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from rules.interpret import PRESENT, Value
@@ -82,9 +82,9 @@ def evaluate(node: Node, read: Read) -> Value:
                 return None
             return any(value == evaluate(choice, read) for choice in node.choices) is not node.negated
         case And():
-            return both([evaluate(operand, read) for operand in node.operands])
+            return both(evaluate(operand, read) for operand in node.operands)
         case Or():
-            return opposite(both([opposite(evaluate(operand, read)) for operand in node.operands]))
+            return opposite(both(opposite(evaluate(operand, read)) for operand in node.operands))
         case Not():
             return opposite(evaluate(node.operand, read))
         case TagName():
@@ -101,11 +101,15 @@ def typed(value: Value, kind: Kind) -> Value:
     return None if value is PRESENT or found is not kind else value
 
 
-def both(values: list[Value]) -> bool | None:
-    """`and` of any number: false if one is false, else unknown if one is unknown, else true."""
-    if any(value is False for value in values):
-        return False
-    return None if any(value is None for value in values) else True
+def both(values: Iterable[Value]) -> bool | None:
+    """`and` of any number: false if one is false (later ones are not asked), else unknown if one is, else true."""
+    known: bool | None = True
+    for value in values:
+        if value is False:
+            return False
+        if value is None:
+            known = None
+    return known
 
 
 def opposite(value: Value) -> bool | None:
