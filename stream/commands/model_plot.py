@@ -24,6 +24,7 @@ __all__ = ["plot_model"]
 
 _LAST_MS = 7 * 86_400_000
 _POINTS = 5_000
+_HEIGHT, _HEIGHT_OF_LINE = 5.5, 0.18
 # By kind: what is drawn over time, and how it is called.
 _OVER_TIME = {
     "clusters": (("silhouette", "silhouette"), ("moved", "share of users moved")),
@@ -54,12 +55,14 @@ def plot_model(
     if not file.suffix:  # matplotlib would add one, and the file be another than was named
         raise InputError(f"{file} can't be drawn: its name has no ending.", remedy="Name a .png, .svg or .pdf.")
     snapshot = published.record(name, version)
-    figure = Figure(figsize=(13, 5.5), layout="constrained")
+    figure = Figure(figsize=(13, _HEIGHT), layout="constrained")
     left, right = figure.subplots(1, 2)
     figure.suptitle(f"{record['title']}: {snapshot['kind']}, version {version}")
     if snapshot["kind"] == "clusters":
         samples = read_samples(settings, addresses, name, SystemClock(), last_ms=_LAST_MS, labels=False)
         _clusters(left, snapshot, record, [each.values for each in samples[-_POINTS:]])
+        figure.set_figheight(_HEIGHT + _HEIGHT_OF_LINE * len(record["clusters"]))
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", fontsize=8)
     elif snapshot["kind"] == "quantiles":
         _quantiles(left, snapshot)
     else:
@@ -79,7 +82,10 @@ def plot_model(
 def _clusters(
     axes: Any, snapshot: Mapping[str, Any], record: Mapping[str, Any], values: Sequence[Sequence[float | None]]
 ) -> None:
-    """Users as points and clusters as circles, on the two axes along which users differ most."""
+    """Users as points and clusters as circles with their ids, on the two axes along which users differ most.
+
+    What each cluster is stands in the handles for a legend, as descriptions are longer than the axes are wide.
+    """
     from stream.learning.lloyd import nearest
 
     scales = [FeatureScale(**each) for each in snapshot["features"]]
@@ -99,10 +105,9 @@ def _clusters(
         axes.scatter(
             [x], [y], s=120 + 1_500 * each["share"], facecolors="none", edgecolors=colours[number], linewidths=2
         )
-        label = each["name"] or str(each["id"])
-        axes.annotate(
-            f"{label}  {each['share']:.0%}\n{each['description']}", (x, y), fontsize=8, ha="center", va="center"
-        )
+        axes.annotate(str(each["id"]), (x, y), fontsize=9, ha="center", va="center")
+        said = (str(each["id"]), each["name"], f"{each['share']:.0%}", each["description"])
+        axes.plot([], [], marker="o", linestyle="", color=colours[number], label="  ".join(filter(None, said)))
     for axis, number in ((axes.xaxis, 0), (axes.yaxis, 1)):
         share = float(explained[number]) if number < len(explained) else 0.0
         axis.set_label_text(f"{_direction(snapshot['features'], directions[number])} ({share:.0%})")
