@@ -12,6 +12,9 @@ they can come to (`rules.checking.lint`).
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -170,6 +173,19 @@ def load_catalog(source: str | Path, *, text: str | None = None, with_lint: bool
         raise CatalogError([problem]) from error
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Python looks for no cyclic garbage: reading makes much and throws little away, so looking would find nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_no_collection()
 def parse_catalog(text: str, file: str = "<catalog>", *, with_lint: bool = True) -> Catalog:
     """The catalog in a text; `file` is its name in messages. Raises CatalogError with all problems.
 

@@ -56,6 +56,8 @@ class Kind(Enum):
     DURATION = "duration"
     ANY = "any"
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and every node with a kind is hashed by it
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -318,23 +320,23 @@ Node = (
 
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, left to right (the `where` of an aggregate among them)."""
-    match node:
+    match node:  # what there is most of comes first
+        case Arithmetic() | Compare():
+            return (node.left, node.right)
         case NumberValue() | TextValue() | BooleanValue() | DurationValue() | TagName():
-            return ()
-        case Trait() | Property() | Membership() | Level() | ClusterOf() | ScoreOf() | QuantileOf():
             return ()
         case Aggregate():
             return () if node.where is None else (node.where,)
+        case And() | Or():
+            return node.operands
+        case Trait() | Property() | Membership() | Level() | ClusterOf() | ScoreOf() | QuantileOf():
+            return ()
         case Has() | Negate() | Not() | Lower() | Days():
             return (node.operand,)
         case TextTest():
             return (node.operand, node.text)
-        case Arithmetic() | Compare():
-            return (node.left, node.right)
         case Among():
             return (node.operand, *node.choices)
-        case And() | Or():
-            return node.operands
         case _:
             assert_never(node)
 

@@ -235,7 +235,7 @@ def _sizes(node: Node, kept: dict[int, Sizes]) -> Sizes:
             return false, true, there
         case And(operands=operands) | Or(operands=operands):
             sizes = [_sizes(operand, kept) for operand in operands]
-            true, false, there = (sum(size[which] for size in sizes) for which in range(3))
+            true, false, there = map(sum, zip(*sizes, strict=True))
             return true, false, there + (false if isinstance(node, And) else true) if there else 0
         case Has(operand=operand):
             there = _sizes(operand, kept)[2]

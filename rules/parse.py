@@ -159,9 +159,13 @@ class _Conversion:
                 self._is_too_deep = True
                 self.flaws.append(_too_deep(span) if level > MAX_LEVELS else _too_long_a_chain(span))
             return TagName(HOLE, span)
-        match tree:
+        match tree:  # what there is most of comes first
             case ast.Constant():
                 return self._constant(tree, span)
+            case ast.Compare():
+                return self._comparison(tree, span, level, depth)
+            case ast.Call():
+                return self._call(tree, span, level, depth)
             case ast.Name():
                 return self._name(tree, span)
             case ast.UnaryOp(op=ast.Not()):
@@ -177,10 +181,6 @@ class _Conversion:
             case ast.BoolOp():
                 operands = tuple(self.convert(value, level + 1, depth + 1) for value in tree.values)
                 return And(operands, span) if isinstance(tree.op, ast.And) else Or(operands, span)
-            case ast.Compare():
-                return self._comparison(tree, span, level, depth)
-            case ast.Call():
-                return self._call(tree, span, level, depth)
             case ast.List() | ast.Tuple():
                 what = 'a list stands only after "in"' if isinstance(tree, ast.List) else "there are no tuples"
                 return self._refuse(ProblemCode.NOT_IN_LANGUAGE, f"{what}, with its choices in square brackets", span)

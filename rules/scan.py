@@ -120,12 +120,13 @@ def scan(text: str) -> tuple[list[Token], list[Flaw]]:
         kind = match.lastgroup
         if kind is None:
             break
-        token = Token(kind, match[kind], *match.span(kind))
+        word, (start, end) = match[kind], match.span(kind)
+        if kind == "name" and word in _LANGUAGE_KEYWORDS:
+            kind = "keyword"
+        token = Token(kind, word, start, end)
         flaw = None
         if kind == "name":
-            if token.text in _LANGUAGE_KEYWORDS:
-                token = token._replace(kind="keyword")
-            elif token.text in _FOREIGN_KEYWORDS:
+            if word in _FOREIGN_KEYWORDS:
                 flaw = _foreign_word(token)
         elif kind == "number":
             flaw = _check_number(token)
@@ -154,7 +155,7 @@ def scan(text: str) -> tuple[list[Token], list[Flaw]]:
             )
         elif kind == "space":
             flaw = _strange_space(token)
-        elif kind != "operator":
+        elif kind not in ("operator", "keyword"):
             flaw = _strange(token)
         if flaw is not None:
             flaws.append(flaw)

@@ -103,9 +103,18 @@ class _Resolver:
         self.parts += 1
         self.depth = max(self.depth, depth)
         made: Node | None
-        match node:
+        match node:  # what there is most of comes first
             case NumberValue():
                 return self._of_kind(node.span, node, Kind.NUMBER, want)
+            case Compare():
+                return self._of_kind(node.span, self._compare(node, depth), Kind.BOOLEAN, want)
+            case Aggregate():
+                return self._open(node, node.span, want) if is_open(node) else self._aggregate(node, want, depth)
+            case And() | Or():
+                operands = tuple(self.want(operand, Kind.BOOLEAN, depth + 1) for operand in node.operands)
+                whole = tuple(operand for operand in operands if operand is not None)
+                made = type(node)(whole, node.span) if len(whole) == len(operands) else None
+                return self._of_kind(node.span, made, Kind.BOOLEAN, want)
             case TextValue():
                 return self._text(node, node.span, want)
             case BooleanValue() | DurationValue():
@@ -121,8 +130,6 @@ class _Resolver:
                     self._flaw(ProblemCode.PROPERTY_OUTSIDE_WHERE, message, node.span, suggestion=suggestion)
                     return None
                 return self._open(node, node.span, want)
-            case Aggregate():
-                return self._open(node, node.span, want) if is_open(node) else self._aggregate(node, want, depth)
             case Membership() | Level():
                 flaw = self._scope.flaw_of_unit(node)
                 if flaw is not None:
@@ -145,13 +152,6 @@ class _Resolver:
                 return self._of_kind(node.span, made, Kind.BOOLEAN, want)
             case Negate() | Arithmetic():
                 return self._arithmetic(node, want, depth)
-            case And() | Or():
-                operands = tuple(self.want(operand, Kind.BOOLEAN, depth + 1) for operand in node.operands)
-                whole = tuple(operand for operand in operands if operand is not None)
-                made = type(node)(whole, node.span) if len(whole) == len(operands) else None
-                return self._of_kind(node.span, made, Kind.BOOLEAN, want)
-            case Compare():
-                return self._of_kind(node.span, self._compare(node, depth), Kind.BOOLEAN, want)
             case Among():
                 return self._of_kind(node.span, self._among(node, depth), Kind.BOOLEAN, want)
             case _:
@@ -191,7 +191,7 @@ class _Resolver:
                 expected = f"at most {MAX_TEXT_BYTES} bytes of UTF-8"
                 self._flaw(ProblemCode.TEXT_TOO_LONG, message, span, clip(node.value), expected)
                 return None
-            return self._of_kind(span, TextValue(node.value, span), Kind.STRING, want)
+            return self._of_kind(span, node if span is node.span else TextValue(node.value, span), Kind.STRING, want)
         try:
             return DurationValue(parse_duration(node.value), span)
         except DurationError as error:

@@ -94,6 +94,7 @@ class Conditions:
         self.leaves = 0
         self._quantities = quantities
         self._constraints: dict[tuple[int, bool], Constraint] = {}
+        self._thresholds: dict[tuple[int, str, float | str], Constraint] = {}
         self._kept: list[Node] = []
 
     def holds(self, node: Node) -> Constraint:
@@ -185,22 +186,29 @@ class Conditions:
         return self._compared(operator, Relation(untyped(left), untyped(right)), 0)
 
     def _compared(self, operator: str, quantity: Node | Relation, limit: float | str) -> Constraint:
+        place = (
+            self._quantities.place(quantity) if isinstance(quantity, Relation) else self._quantities.place_of(quantity)
+        )
+        key = (place, operator, limit)
+        found = self._thresholds.get(key)
+        if found is None:
+            found = self._thresholds[key] = self._threshold(place, operator, limit)
+        return found
+
+    def _threshold(self, place: int, operator: str, limit: float | str) -> Constraint:
         if isinstance(limit, str):
             values = texts_domain(limit) if operator == "==" else A_STRING - texts_domain(limit)
         elif limit != limit:  # noqa: PLR0124 - not a number: missing
             return NEVER_MET
         else:
             values = numbers_domain(numbers_compared(operator, limit))
-        place = (
-            self._quantities.place(quantity) if isinstance(quantity, Relation) else self._quantities.place_of(quantity)
-        )
         return self._within(place, values)
 
     def _within(self, place: int, values: Domain) -> Constraint:
         whole, has_whole_numbers = self._quantities.universes[place]
         left = whole & values
         if has_whole_numbers:
-            left = left._replace(numbers=whole_numbers(left.numbers))
+            left = Domain(left.bits, whole_numbers(left.numbers), left.texts, left.texts_out)
         if left.is_empty:
             return NEVER_MET
         return ALWAYS_MET if left == whole else Within(place, left)
@@ -208,19 +216,22 @@ class Conditions:
     def _join(self, how: type[AllOf | AnyOf], parts: list[Constraint]) -> Constraint:
         """All or any of the parts, flattened; those about one quantity become one."""
         neutral, ruling = (ALWAYS_MET, NEVER_MET) if how is AllOf else (NEVER_MET, ALWAYS_MET)
-        single: dict[int, list[Domain]] = {}
+        single: dict[int, list[Within]] = {}
         others: list[Constraint] = []
         for part in itertools.chain.from_iterable(part.parts if isinstance(part, how) else (part,) for part in parts):
             if part == ruling:
                 return ruling
             if isinstance(part, Within):
-                single.setdefault(part.place, []).append(part.values)
+                single.setdefault(part.place, []).append(part)
             elif part != neutral:
                 others.append(part)
         merged: list[Constraint] = []
-        for place, sets in single.items():
-            joined = sets[0] if len(sets) == 1 else all_of(sets) if how is AllOf else any_of(sets)
-            constraint = self._within(place, joined)
+        for place, same in single.items():
+            if len(same) == 1:
+                merged += same
+                continue
+            sets = [part.values for part in same]
+            constraint = self._within(place, all_of(sets) if how is AllOf else any_of(sets))
             if constraint == ruling:
                 return ruling
             if constraint != neutral:

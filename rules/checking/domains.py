@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
@@ -40,6 +41,9 @@ Numbers = tuple[Place, ...]
 
 EVERY_NUMBER: Numbers = ((-math.inf, 0), (math.inf, 1))
 
+KEPT = 4_096
+"""Results that each of the functions over numbers keeps: the same thresholds come again and again in a catalog."""
+
 
 class Domain(NamedTuple):
     """A set of values. `texts` are the strings in it, or with `texts_out` the strings that are not in it."""
@@ -67,6 +71,8 @@ class Domain(NamedTuple):
     def __and__(self, other: Domain) -> Domain:
         if self is other:
             return self
+        if not (other.texts or other.texts_out):  # as of most comparisons, which are of numbers
+            return Domain(self.bits & other.bits, _both(self.numbers, other.numbers))
         if self.texts_out and other.texts_out:
             texts, texts_out = self.texts | other.texts, True
         elif self.texts_out:
@@ -138,6 +144,7 @@ def numbers_between(low: float, high: float) -> Numbers:
     return ((low, 0), (high, 1)) if low <= high else ()
 
 
+@lru_cache(maxsize=KEPT)
 def numbers_compared(operator: str, limit: float) -> Numbers:
     """The numbers x for which `x operator limit` holds."""
     match operator:
@@ -157,6 +164,7 @@ def numbers_compared(operator: str, limit: float) -> Numbers:
             raise ValueError(f"no comparison {operator!r}")
 
 
+@lru_cache(maxsize=KEPT)
 def whole_numbers(numbers: Numbers) -> Numbers:
     """The same whole numbers, each interval drawn in to the whole numbers at its ends, neighbours made one."""
     found: list[Place] = []
@@ -173,6 +181,7 @@ def whole_numbers(numbers: Numbers) -> Numbers:
     return tuple(found)
 
 
+@lru_cache(maxsize=KEPT)
 def _both(first: Numbers, second: Numbers) -> Numbers:
     """The numbers in both sets: both lists of places are walked together, in order."""
     if not first or not second:
@@ -195,6 +204,7 @@ def _both(first: Numbers, second: Numbers) -> Numbers:
     return tuple(found)
 
 
+@lru_cache(maxsize=KEPT)
 def _outside(numbers: Numbers) -> Numbers:
     """The numbers that are not in the set."""
     start, end = EVERY_NUMBER

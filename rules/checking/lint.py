@@ -102,7 +102,8 @@ class _Lint:
     def run(self) -> None:
         for expression in self._expressions():
             report_unseen_escapes(self._document, expression.scalar)
-            self._cluster_numbers(expression)
+            if self._catalog.models:  # else there are no clusters
+                self._cluster_numbers(expression)
         constants = Constants(self._names)
         for tag in self._tag_expressions():
             self._inspect(tag, tag.node)

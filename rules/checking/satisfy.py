@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from rules.checking.constraints import NEVER_MET, AllOf, AnyOf, Conditions, Constraint, Within, places_of
 from rules.checking.dependence import Quantities
-from rules.checking.domains import whole_numbers
 from rules.checking.narrowing import Domains, Impossible, Rule, UsedUp, settle
-from rules.checking.quantities import A_NUMBER, A_STRING
 from rules.nodes import Node
 
 __all__ = ["Reasoner"]
@@ -55,10 +53,10 @@ class Reasoner:
         holds = self.holds(node)
         if not isinstance(holds, Within) or not self._is_plain(holds):
             return self.is_possible(self.fails(node))
-        whole, has_whole_numbers = self._quantities.universes[holds.place]
-        kind = A_NUMBER if holds.values.numbers else A_STRING
-        rest = (whole & kind) - holds.values
-        return not rest.is_empty and (not has_whole_numbers or whole_numbers(rest.numbers) != ())
+        whole, _ = self._quantities.universes[holds.place]
+        if holds.values.numbers:
+            return holds.values.numbers != whole.numbers
+        return (holds.values.texts, holds.values.texts_out) != (whole.texts, whole.texts_out)
 
     def is_possible(self, constraint: Constraint) -> bool:
         """False if nothing at all can meet the constraint; True if something can, or if that was not found out."""

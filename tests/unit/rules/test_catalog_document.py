@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+
 import pytest
 
 from rules import CatalogError, CatalogProblem, Goal, parse_catalog
@@ -293,3 +296,16 @@ def test_warnings_do_not_stop_a_catalog_and_are_listed_with_errors() -> None:
         ("never_missing", "warning", 5, 28),
     ]
     assert [problem.severity for problem in problems_of(f"{good}    exit: wrong\n")] == ["warning", "warning", "error"]
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+@pytest.mark.parametrize("text", ["catalog: x\nversion: 1\ntags: {a: count()}\n", "catalog: x\n", "- x\n"])
+def test_garbage_is_collected_after_reading_as_it_was_before(text: str, was_enabled: bool) -> None:
+    try:
+        if not was_enabled:
+            gc.disable()
+        with contextlib.suppress(CatalogError):
+            parse_catalog(text)
+        assert gc.isenabled() is was_enabled
+    finally:
+        gc.enable()
