@@ -206,8 +206,10 @@ def _print_reports(reports: Sequence[Mapping[str, Any]]) -> None:
 
 def _report_cells(report: Mapping[str, Any]) -> tuple[str, str, str, str]:
     if report["kind"] == "drift":
-        what = "the model's error" if report["feature"] is None else report["feature"]
-        return "", "drift", "", f"{what}: from {_number(report['before'])} to {_number(report['after'])}"
+        what = f"from {_number(report['before'])} to {_number(report['after'])}"
+        if report["feature"] is None:
+            return "", "drift", "", f"the model's error: {what}"
+        return "", "drift", "", f"{report['feature']}: {what}, in scaled units"
     quality = report["quality"]
     number = quality.get("silhouette", quality.get("auc"))
     version = _UNTOLD if report["version"] is None else str(report["version"])
