@@ -8,6 +8,7 @@ import pytest
 
 from rules import CatalogError, CatalogProblem, parse_catalog
 from rules.nodes import Aggregate, And, Compare, DurationValue, Kind, NumberValue, TagName, Trait, children
+from tests.machine import patient
 
 HEAD = "catalog: shop\nversion: 1\ntags:\n"
 
@@ -135,5 +136,4 @@ def test_a_catalog_of_a_thousand_segments_is_ready_at_once() -> None:
     took_s = time.process_time() - start
 
     assert len(catalog.segments) == 1_000
-    # 0.4 s on the machine this was written on; the bound leaves room for a slow one.
-    assert took_s < 2.5
+    assert took_s < patient(1.5)
