@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import signal
@@ -103,22 +102,4 @@ def _threads() -> set[threading.Thread]:
 def _children() -> set[psutil.Process]:
     """All but Apache Kafka, which lives for the session, and which a test may kill and start again."""
     kept = {process for kafka in _session_kafkas for process in kafka.processes()}
-    found: set[psutil.Process] = set()
-    waiting = [psutil.Process()]
-    while waiting:
-        children = _children_of(waiting.pop()) - found
-        found |= children
-        waiting += children
-    return found - kept
-
-
-def _children_of(process: psutil.Process) -> set[psutil.Process]:
-    """Those it has started itself. Linux tells them at once; psutil looks at every process of the machine."""
-    lists = [*Path(f"/proc/{process.pid}/task").glob("*/children")]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        try:
-            pids = {int(pid) for path in lists for pid in path.read_text().split()}
-            return {psutil.Process(pid) for pid in pids} if lists else set(process.children())
-        except OSError:  # a thread that has just ended
-            return set(process.children())
-    return set()
+    return set(psutil.Process().children(recursive=True)) - kept

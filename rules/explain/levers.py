@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rules.days import local_day
 from rules.explain.choices import Choices, choices_of
@@ -263,15 +263,13 @@ class Levers:
 
         Where an amount is compared with a constant, it goes one way with either, so an end that does is looked for.
         """
-        if not _is_threshold(goal.leaf):
+        if not _is_threshold(goal.leaf, names):
             return False
-        fewest, most = draft.times, draft.times * 2 * _MOST_TIMES_WITH_AMOUNTS
-        for times, amount in itertools.product((fewest, most), (0.0, 2**_AMOUNT_DOUBLINGS / _CENT)):
-            draft.times = times
-            draft.properties.update(dict.fromkeys(names, amount))
-            if self._is_met(goal, drafts):
-                draft.times = fewest
-                return False
+        for times in (draft.times, draft.times * 2 * _MOST_TIMES_WITH_AMOUNTS):  # no more are tried below
+            for amount in (0.0, 2**_AMOUNT_DOUBLINGS / _CENT):
+                end = replace(draft, times=times, properties=draft.properties | dict.fromkeys(names, amount))
+                if self._is_met(goal, [end if each is draft else each for each in drafts]):
+                    return False
         return True
 
     def _bound_from_above(self, draft: Draft, names: Sequence[str], does_with: Callable[[int], bool]) -> None:
@@ -303,8 +301,23 @@ class Levers:
             draft.total = (names[0], high / _CENT)
             draft.details.pop(names[0], None)
             return
+        most = self._most(does_with, high)
+        does_with(high)
+        said = f"{amount_text(high / _CENT)} or more" if most is None else _between(high / _CENT, most / _CENT)
         for name in names:
-            draft.details[name] = f"{name} of {amount_text(high / _CENT)} or more"
+            draft.details[name] = f"{name} of {said}"
+
+    def _most(self, does_with: Callable[[int], bool], least: int) -> int | None:
+        """The greatest amount, in hundredths, up to which all do that were tried; None where the amount has no end."""
+        if does_with(2**_AMOUNT_DOUBLINGS):
+            return None
+        low = high = least
+        while does_with(high):
+            low, high = high, high * 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if does_with(middle) else (low, middle)
+        return low
 
     def _choose_property(self, draft: Draft, lever: Aggregate, does: Callable[[], bool]) -> bool:
         name = lever.property or ""
@@ -349,12 +362,22 @@ class Levers:
         return any(is_met(play.verdict(goal.leaf, moment_ms, {}), goal.wanted) for moment_ms in moments)
 
 
-def _is_threshold(leaf: Node) -> bool:
-    """Whether a leaf compares one amount or number of events with a constant, by order."""
+def _between(least: float, most: float) -> str:
+    return amount_text(least) if least == most else f"{amount_text(least)} to {amount_text(most)}"
+
+
+def _is_threshold(leaf: Node, names: Sequence[str]) -> bool:
+    """Whether a leaf compares, by order, one amount or number of events with a constant.
+
+    Not where the properties of these names decide which events are counted at all.
+    """
     if not isinstance(leaf, Compare) or leaf.operator in ("==", "!="):
         return False
     read = [side for side in (leaf.left, leaf.right) if not isinstance(side, NumberValue)]
-    return len(read) == 1 and isinstance(read[0], Aggregate) and read[0].function in (*_AMOUNTS, "count", "distinct")
+    if len(read) != 1 or not isinstance(read[0], Aggregate) or read[0].function not in (*_AMOUNTS, "count", "distinct"):
+        return False
+    where = read[0].where
+    return where is None or not any(isinstance(node, Property) and node.name in names for node in walk(where))
 
 
 def _least_times(draft: Draft, does: Callable[[], bool], most: int = _MOST_TIMES) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules.explain.circuit import Circuit, Play, Units, has_moved
@@ -30,6 +30,23 @@ class _Tried:
     later: dict[int, str | None] = field(default_factory=dict)
 
 
+def _key(happening: Happening) -> Hashable:
+    """What tells a happening from others, values with their types: true is no 1 here."""
+    properties, traits = (
+        frozenset((name, type(value), value) for name, value in values.items())
+        for values in (happening.properties, happening.traits)
+    )
+    return (
+        happening.event,
+        properties,
+        traits,
+        happening.times,
+        happening.fresh,
+        happening.leading,
+        happening.hour,
+    )
+
+
 def place_of(state: UnitState) -> str:
     """`in`, `out`, or the level."""
     return state.level or ("in" if state.inside else "out")
@@ -48,7 +65,7 @@ class Trials:
         self.base = base
         self.at_ms = prospect.at_ms
         self._place = units[circuit.name]
-        self._tried: list[_Tried] = []
+        self._tried: dict[tuple[Hashable, ...], _Tried] = {}
 
     def at_once(self, happenings: Sequence[Happening]) -> str | None:
         """Where happenings bring the user at their own moment; None: nowhere else."""
@@ -80,14 +97,13 @@ class Trials:
 
     def _try(self, happenings: Sequence[Happening]) -> _Tried:
         """Have happenings come now. Different goals are often met by the same ones, which are tried but once."""
-        for tried in self._tried:
-            if tried.play.prospect.happenings == tuple(happenings):
-                return tried
-        play = Play(self.circuit, self.prospect.after(happenings))
-        moved = play.next_move(self.units)
-        tried = _Tried(play, None if moved is None else (moved[0], place_of(moved[1][self.circuit.name])))
-        self._tried.append(tried)
-        return tried
+        key = tuple(_key(happening) for happening in happenings)
+        if key not in self._tried:
+            play = Play(self.circuit, self.prospect.after(happenings))
+            moved = play.next_move(self.units)
+            move = None if moved is None else (moved[0], place_of(moved[1][self.circuit.name]))
+            self._tried[key] = _Tried(play, move)
+        return self._tried[key]
 
     def _put_off(self, tried: _Tried, at_ms: int) -> str | None:
         """Where the same happenings bring the user at a later moment, having waited; None: nowhere else."""

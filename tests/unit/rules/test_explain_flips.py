@@ -205,6 +205,44 @@ def test_a_birthday_that_comes_too_early_is_waited_for_a_year_longer() -> None:
     assert "no event until 2027-12-24 00:00 UTC" in words(life)
 
 
+def test_true_is_no_one() -> None:
+    condition = '(trait("x") and since("A") > "5d") or trait("x") == 1'
+    life = Life(segment(condition))
+    life.track(NOW - 10_000, "A")
+    assert words(life) == ["x of 1", 'x true, then no "A" until 2026-11-27 07:59:50.001 UTC']
+
+
+@pytest.mark.parametrize(
+    ("when", "paid", "said"),
+    [
+        ('sum("A", "x", where=property("x") < 5000) >= 1000', 200, ['800 more x from "A" with x < 5000']),
+        (
+            'max("A", "x", where=property("x") < 1000) > 500',
+            20,
+            ['one more "A" with x < 1000 and x of 500.01 to 999.99'],
+        ),
+        (
+            'mean("A", "x", where=property("x") > 0) >= 100',
+            200,
+            ['two more "A" with x > 0 and x of 0.01 to 49.99 each'],
+        ),
+        ('min("A", "x", where=property("x") > 0) >= 20', 60, ['one more "A" with x > 0 and x of 0.01 to 19.99']),
+    ],
+)
+def test_an_amount_that_decides_whether_its_event_counts_is_told_from_least_to_most(
+    when: str, paid: float, said: list[str]
+) -> None:
+    life = Life(segment(when))
+    life.track(NOW - DAY, "A", x=paid)
+    assert words(life) == said
+
+
+def test_an_exit_is_reached_by_an_amount_that_decides_whether_its_event_counts() -> None:
+    life = Life(segment('count("A") >= 1', '    exit: \'mean("A", "x", where=property("x") > 0) < 50\''))
+    life.track(NOW - DAY, "A", x=60)
+    assert words(life) == ['one more "A" with x > 0 and x of 0.01 to 39.99']
+
+
 def test_nothing_is_proposed_for_what_can_never_be() -> None:
     life = Life(segment('count("Bought") == 1'))
     life.track(NOW - DAY, "Bought")
