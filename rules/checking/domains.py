@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
@@ -40,9 +39,6 @@ Place = tuple[float, int]
 Numbers = tuple[Place, ...]
 
 EVERY_NUMBER: Numbers = ((-math.inf, 0), (math.inf, 1))
-
-KEPT = 4_096
-"""Results that each of the functions over numbers keeps: the same thresholds come again and again in a catalog."""
 
 
 class Domain(NamedTuple):
@@ -144,7 +140,6 @@ def numbers_between(low: float, high: float) -> Numbers:
     return ((low, 0), (high, 1)) if low <= high else ()
 
 
-@lru_cache(maxsize=KEPT)
 def numbers_compared(operator: str, limit: float) -> Numbers:
     """The numbers x for which `x operator limit` holds."""
     match operator:
@@ -164,7 +159,6 @@ def numbers_compared(operator: str, limit: float) -> Numbers:
             raise ValueError(f"no comparison {operator!r}")
 
 
-@lru_cache(maxsize=KEPT)
 def whole_numbers(numbers: Numbers) -> Numbers:
     """The same whole numbers, each interval drawn in to the whole numbers at its ends, neighbours made one."""
     found: list[Place] = []
@@ -181,7 +175,6 @@ def whole_numbers(numbers: Numbers) -> Numbers:
     return tuple(found)
 
 
-@lru_cache(maxsize=KEPT)
 def _both(first: Numbers, second: Numbers) -> Numbers:
     """The numbers in both sets: both lists of places are walked together, in order."""
     if not first or not second:
@@ -204,7 +197,6 @@ def _both(first: Numbers, second: Numbers) -> Numbers:
     return tuple(found)
 
 
-@lru_cache(maxsize=KEPT)
 def _outside(numbers: Numbers) -> Numbers:
     """The numbers that are not in the set."""
     start, end = EVERY_NUMBER
