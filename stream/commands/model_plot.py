@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +28,8 @@ __all__ = ["plot_model"]
 _LAST_MS = 7 * 86_400_000
 _POINTS = 5_000
 _HEIGHT, _HEIGHT_OF_LINE = 5.5, 0.18
+_LINE = 160  # characters of a line of the legend
+_CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei")
 # By kind: what is drawn over time, and how it is called.
 _OVER_TIME = {
     "clusters": (("silhouette", "silhouette"), ("moved", "share of users moved")),
@@ -41,37 +46,72 @@ def plot_model(
     Raises ConfigurationError if matplotlib is not installed, InputError for a file it can't write or no snapshot.
     """
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
         raise ConfigurationError(
             "Pictures need matplotlib, which is not installed.", remedy="pip install 'tagstream[analysis]'"
         ) from None
+    _check_target(file)
     name, version = record["name"], record["version"]
     if version is None or published.problem(name, version) is not None:
         raise InputError(
             f"Of the model {name} there is no snapshot to draw.",
             remedy=f"Leave --plot out: tagstream models {name} says why.",
         )
-    if not file.suffix:  # matplotlib would add one, and the file be another than was named
-        raise InputError(f"{file} can't be drawn: its name has no ending.", remedy="Name a .png, .svg or .pdf.")
     snapshot = published.record(name, version)
-    figure = Figure(figsize=(13, _HEIGHT), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    figure.suptitle(f"{record['title']}: {snapshot['kind']}, version {version}")
-    if snapshot["kind"] == "clusters":
-        samples = read_samples(settings, addresses, name, SystemClock(), last_ms=_LAST_MS, labels=False)
-        _clusters(left, snapshot, record, [each.values for each in samples[-_POINTS:]])
-        figure.set_figheight(_HEIGHT + _HEIGHT_OF_LINE * len(record["clusters"]))
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", fontsize=8)
-    elif snapshot["kind"] == "quantiles":
-        _quantiles(left, snapshot)
-    else:
-        _calibration(left, snapshot["calibration"])
-    _over_time(right, snapshot["kind"], record["reports"])
+    fonts = _fonts()
+    title = record["title"] if len(fonts) > 1 or not any(map(_is_wide, record["title"])) else name
+    with rc_context({"font.family": fonts, "text.parse_math": False}):  # a $ in a name is a $
+        figure = Figure(figsize=(13, _HEIGHT), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        figure.suptitle(f"{title}: {snapshot['kind']}, version {version}")
+        if snapshot["kind"] == "clusters":
+            samples = read_samples(settings, addresses, name, SystemClock(), last_ms=_LAST_MS, labels=False)
+            _clusters(left, snapshot, record, [each.values for each in samples[-_POINTS:]])
+            legend = figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", fontsize=8)
+            lines = sum(1 + text.get_text().count("\n") for text in legend.get_texts())
+            figure.set_figheight(_HEIGHT + _HEIGHT_OF_LINE * lines)
+        elif snapshot["kind"] == "quantiles":
+            _quantiles(left, snapshot)
+        else:
+            _calibration(left, snapshot["calibration"])
+        _over_time(right, snapshot["kind"], record["reports"])
+        _save(figure, file)
+
+
+def _check_target(file: Path) -> None:
+    """Raises InputError if a picture can't be written there, before what may take long."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    if file.suffix.removeprefix(".").lower() not in FigureCanvasBase.get_supported_filetypes():
+        ending = f"its ending {file.suffix} is no picture's" if file.suffix else "its name has no ending"
+        raise InputError(f"{file} can't be drawn: {ending}.", remedy="Name a .png, .svg or .pdf.")
+    if not file.parent.is_dir():
+        raise InputError(
+            f"{file} can't be drawn: there is no folder {file.parent}.", remedy="Name a file in a folder that is there."
+        )
+
+
+def _fonts() -> list[str]:
+    """Fonts that are installed: the usual one, and for what it lacks one that has Chinese characters."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _CHINESE_FONTS if name in installed)]
+
+
+def _is_wide(character: str) -> bool:
+    """Whether a character is one of those, mostly Chinese, that the usual font does not have."""
+    return unicodedata.east_asian_width(character) in {"W", "F"}
+
+
+def _save(figure: Any, file: Path) -> None:
     try:
-        figure.savefig(file, dpi=120)
-    except ValueError as error:
-        raise InputError(f"{file} can't be drawn: {error}.", remedy="Name a .png, .svg or .pdf.") from None
+        with warnings.catch_warnings():
+            # Where no font has a character, a box stands for it, as everywhere; not the user's to repair.
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
+            figure.savefig(file, dpi=120)
     except OSError as error:
         raise InputError(
             f"{file} can't be drawn: {error.strerror or error}.",
@@ -106,8 +146,8 @@ def _clusters(
             [x], [y], s=120 + 1_500 * each["share"], facecolors="none", edgecolors=colours[number], linewidths=2
         )
         axes.annotate(str(each["id"]), (x, y), fontsize=9, ha="center", va="center")
-        said = (str(each["id"]), each["name"], f"{each['share']:.0%}", each["description"])
-        axes.plot([], [], marker="o", linestyle="", color=colours[number], label="  ".join(filter(None, said)))
+        said = "  ".join(filter(None, (str(each["id"]), each["name"], f"{each['share']:.0%}", each["description"])))
+        axes.plot([], [], marker="o", linestyle="", color=colours[number], label=fill(said, _LINE))
     for axis, number in ((axes.xaxis, 0), (axes.yaxis, 1)):
         share = float(explained[number]) if number < len(explained) else 0.0
         axis.set_label_text(f"{_direction(snapshot['features'], directions[number])} ({share:.0%})")

@@ -215,26 +215,18 @@ def test_true_is_no_one() -> None:
 @pytest.mark.parametrize(
     ("when", "paid", "said"),
     [
-        ('sum("A", "x", where=property("x") < 5000) >= 1000', 200, ['800 more x from "A" with x < 5000']),
-        (
-            'max("A", "x", where=property("x") < 1000) > 500',
-            20,
-            ['one more "A" with x < 1000 and x of 500.01 to 999.99'],
-        ),
-        (
-            'mean("A", "x", where=property("x") > 0) >= 100',
-            200,
-            ['two more "A" with x > 0 and x of 0.01 to 49.99 each'],
-        ),
-        ('min("A", "x", where=property("x") > 0) >= 20', 60, ['one more "A" with x > 0 and x of 0.01 to 19.99']),
+        ('sum("A", "x", where=property("x") < 5000) >= 1000', 200, '800 more x from "A" with x < 5000'),
+        ('max("A", "x", where=property("x") < 1000) > 500', 20, 'one more "A" with x < 1000 and x of 500.01 to 999.99'),
+        ('mean("A", "x", where=property("x") > 0) >= 100', 200, 'two more "A" with x > 0 and x of 0.01 to 49.99 each'),
+        ('min("A", "x", where=property("x") > 0) >= 20', 60, 'one more "A" with x > 0 and x of 0.01 to 19.99'),
     ],
 )
 def test_an_amount_that_decides_whether_its_event_counts_is_told_from_least_to_most(
-    when: str, paid: float, said: list[str]
+    when: str, paid: float, said: str
 ) -> None:
     life = Life(segment(when))
     life.track(NOW - DAY, "A", x=paid)
-    assert words(life) == said
+    assert words(life) == [said]
 
 
 def test_an_exit_is_reached_by_an_amount_that_decides_whether_its_event_counts() -> None:
