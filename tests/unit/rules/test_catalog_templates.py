@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rules import Catalog, CatalogError, CatalogProblem, Goal, parse_catalog
 from rules.nodes import Aggregate, And, Compare, Kind, NumberValue, Property, TextValue, Trait
+from rules.templates import MAX_PARAMETERS
 
 HEAD = "catalog: shop\nversion: 1\n"
 DAY_MS = 86_400_000
@@ -180,6 +183,24 @@ def test_a_wrong_template_is_placed(templates: str, code: str, line: int, column
     problems = problems_of(f"templates: {templates}\ntags: {{tag: count()}}\nsegments: {{s: {{when: tag > 1}}}}\n")
 
     assert [(str(problem.code), problem.line, problem.column) for problem in problems] == [(code, line, column)]
+
+
+def test_a_title_that_is_no_title_is_placed_where_the_template_is_used() -> None:
+    text = f"{FAN}segments:\n  s: {{template: fan_of, with: {{category: Books, least: 3}}}}\n"
+    problem = only_problem(re.sub(r"title: .*", "title: [Fans]", text))
+
+    assert (str(problem.code), problem.line, problem.column) == ("wrong_shape", 7, 14)
+
+
+def test_a_template_has_as_many_parameters_as_are_allowed() -> None:
+    names = [f"a{number}" for number in range(MAX_PARAMETERS)]
+    values = ", ".join(f"{name}: {number}" for number, name in enumerate(names))
+    text = (
+        f"templates: {{t: {{parameters: [{', '.join(names)}], segment: {{when: count() > a7}}}}}}\n"
+        f"segments: {{s: {{template: t, with: {{{values}}}}}}}\n"
+    )
+
+    assert catalog(text).segments["s"].when == Compare(">", Aggregate("count", None), NumberValue(7))
 
 
 def test_a_template_without_when_is_whole_where_the_uses_have_it() -> None:

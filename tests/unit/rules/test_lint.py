@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rules.catalog import parse_catalog
+from rules.checking.oddities import LONGEST_NAME
 from rules.errors import CatalogError, CatalogProblem
 from rules.packs import pack_names, pack_text
 
@@ -64,6 +65,8 @@ def test_a_comparison_that_nobody_meets_is_refused_with_the_reason(when: str, co
 def test_the_small_letters_that_were_meant_are_suggested() -> None:
     (problem,) = of_segment('lower(trait("city")) == "Rome"')
     assert problem.suggestion == '"rome"'
+    (problem,) = of_segment("lower(trait('city')) in ['Rome', 'Oslo']")
+    assert problem.suggestion is None
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,24 @@ def test_two_parts_that_exclude_each_other_are_named_at_the_second() -> None:
     (problem,) = of_segment("count() > 3 and trait('age') > 30 and count('A') > 1 and trait('age') < 20")
     assert (problem.severity, problem.code, problem.line, problem.column) == ("error", "never_holds", 5, 68)
     assert problem.message == 'trait("age") < 20 excludes trait("age") > 30: no user meets both'
+
+
+def test_a_where_that_no_event_meets_is_told_once() -> None:
+    assert codes_of("count('A', where=lower(property('p')) == 'A') >= 0") == ["never_holds"]
+
+
+def test_of_a_segment_that_nobody_is_in_the_exit_is_not_looked_at() -> None:
+    when = "count('A') > 2 * count('B') and count('B') > 3 and count('A') < 9"
+    assert codes_of(when, "count('C') > 1") == ["never_holds"]
+
+
+def test_a_condition_that_is_decided_as_a_whole_only_is_told_once() -> None:
+    (problem,) = of_segment("not has(-count())", "count('C') > 1")
+    assert (problem.code, problem.column) == ("never_holds", 11)
+    assert problem.message == "the when of the segment s can never hold for anybody"
+    (problem,) = of_segment("has(sum('A', 'p') + count())", "count('C') > 1")
+    assert (problem.code, problem.column) == ("always_holds", 11)
+    assert problem.message == "the when of the segment s always holds for everybody"
 
 
 def test_a_chain_the_wrong_way_round_is_found() -> None:
@@ -191,6 +212,12 @@ def test_the_last_level_is_covered_where_those_above_hold_for_everybody() -> Non
     assert [problem.code.value for problem in problems(f"tiers:\n  t:\n    levels: {{{levels}}}")] == ["level_covered"]
 
 
+def test_a_level_is_looked_at_by_itself_before_those_above_are() -> None:
+    assert found("tiers:\n  t:\n    levels: {few: count() < 0, none: always}") == ["5:19 error never_holds"]
+    odd = "trait('x') > 3 and trait('x') < 2"
+    assert found(f"tiers:\n  t:\n    levels: {{few: {odd}, none: always}}") == ["5:38 error never_holds"]
+
+
 def test_levels_that_read_nothing_are_refused_but_for_the_last() -> None:
     assert found("tiers:\n  t:\n    levels: {a: 'true', b: always}")[0].endswith("error unchangeable")
     assert found("tiers:\n  t:\n    levels: {a: always}")[0].endswith("error unchangeable")
@@ -228,6 +255,13 @@ def test_two_segments_of_one_meaning_are_odd_however_they_are_put() -> None:
         "  b: {when: trait('x') and 2 <= count('A')}\n  c: {when: trait('x') and orders > 1, min_stay: 1d}\n"
     )
     assert found(body) == ["7:3 warning same_meaning"]
+
+
+def test_segments_of_one_meaning_have_one_exit_as_well() -> None:
+    a = "segments:\n  a: {when: count('A') > 1, exit: trait('x')}\n"
+    assert found(f"{a}  b: {{when: count('A') >= 2, exit: trait('x')}}\n") == ["5:3 warning same_meaning"]
+    assert found(f"{a}  b: {{when: count('A') >= 2, exit: trait('y')}}\n") == []
+    assert found(f"{a}  b: {{when: count('A') >= 2}}\n") == []
 
 
 def test_a_tag_that_nothing_reads_is_odd() -> None:
@@ -270,6 +304,18 @@ def test_the_event_of_a_goal_may_be_a_misspelling_too_but_stands_alone_as_well()
     segment = "segments:\n  a:\n    when: count('Order Completed') > 1\n    goal: {event: NAME, within: 7d}\n"
     assert found(segment.replace("NAME", "Order Complete")) == ["6:19 warning similar_events"]
     assert found(segment.replace("NAME", "Product Viewed")) == []
+
+
+def test_long_names_are_not_held_against_each_other() -> None:
+    for length, is_odd in ((LONGEST_NAME, True), (LONGEST_NAME + 1, False)):
+        names = (letter.rjust(length, "x") for letter in "yz")
+        segments = "".join(f"  {name[-1]}: {{when: count('{name}') > 1}}\n" for name in names)
+        assert [problem.code for problem in problems(f"segments:\n{segments}")] == ["similar_events"] * is_odd
+
+
+def test_three_names_of_one_pattern_may_be_misspellings() -> None:
+    segments = "".join(f"  {word}: {{when: count('Level {word}') > 1}}\n" for word in ("cat", "bat", "rat"))
+    assert len(found(f"segments:\n{segments}")) == 3
 
 
 def test_names_of_one_pattern_are_no_misspellings() -> None:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from rules.checking.constraints import AllOf, AnyOf
-from rules.checking.satisfy import WORK_OF_ALL, Reasoner
+from rules.checking.satisfy import WORK_OF_ALL, WORK_OF_LEAF, Reasoner
 from rules.nodes import Kind, Node
 from rules.parse import parse_expression
 from rules.scope import Scope
@@ -46,6 +46,7 @@ NEVER = [
     'days_until(trait("d"), yearly=true) > 365',
     'days_since(trait("d")) == 0.5',
     'distinct("A", "p") < 0',
+    'distinct("A", "p") == 2.5',
     'sum("A", "p") > 10 * 1000000000000',
     'mean("A", "p") > 10 * 1000000000000',
     'trait("age") > 30 and trait("age") < 20',
@@ -67,6 +68,7 @@ NEVER = [
     'since() > since("A")',
     'since_first() < since_first("A")',
     'since("A") < since("B") and since("B") < since("A")',
+    'trait("a") <= trait("b") <= trait("c") and trait("a") > 5 and trait("c") < 5',
     'not has(since("A")) and count("A") > 0',
     'not has(since("A")) and sum("A", "p") != 0',
     'not has(top_hour()) and has(top("A", "p"))',
@@ -103,6 +105,7 @@ NEVER = [
     '(count("A") == 1 or count("A") == 2) and (count("A") == 3 or count("A") == 4)',
     'not (trait("age") > 30 or trait("age") <= 30 or not has(trait("age"))) and trait("age") == 5',
     'has(trait("x")) and not (trait("x") > 3) and not (trait("x") <= 3)',
+    '(trait("a") or trait("b")) and not trait("a") and not trait("b")',
     "1 > 2",
 ]
 
@@ -123,6 +126,8 @@ PERHAPS = [
     # The mean of three times 0.1 is a little less than 0.1, as doubles are.
     'min("A", "p") >= 0.1 and mean("A", "p") < 0.1',
     'max("A", "p") <= 0.7 and mean("A", "p") > 0.7',
+    'min("A", "p") >= 0 and mean("A", "p") == 0',
+    'max("A", "p") <= 0 and mean("A", "p") == 0',
     'since("A") - since("B") > "1d"',
     'trait("x") != "a" and trait("x") != "b"',
     'trait("x") > 3 or trait("x") == "a"',
@@ -137,6 +142,9 @@ PERHAPS = [
     'trait("x") * 0 == 0',
     'count("A") * trait("x") == 0',
     'sum("A", "p") / count("A") < 0',
+    '(trait("a") or trait("b")) and (not trait("a") or trait("b")) and (not trait("a") or not trait("b"))',
+    "-top_hour() == -23",
+    "-top_hour() == 0",
 ]
 
 
@@ -238,6 +246,24 @@ def test_a_tired_reasoner_says_perhaps() -> None:
     assert all(verdicts)
     assert reasoner.is_tired
     assert WORK_OF_ALL > 100_000
+
+
+def test_what_a_tired_reasoner_has_no_work_left_for_is_not_found_out() -> None:
+    reasoner = Reasoner()
+    never = reasoner.holds(condition('count("A") > 3 and count() < 2'))
+    for number in range(50):
+        reasoner.holds(condition(f'trait("x") > {number}'))
+    assert not reasoner.is_possible(never)
+    reasoner._work_left = 52 * WORK_OF_LEAF
+    assert reasoner.is_possible(never)
+
+
+def test_a_question_is_charged_with_the_work_that_it_took() -> None:
+    reasoner = Reasoner()
+    never = reasoner.holds(condition('count("A") > 3 and count() < 2'))
+    before = reasoner._work_left
+    assert not reasoner.is_possible(never)
+    assert 0 < before - reasoner._work_left < 50
 
 
 def test_no_small_letter_has_another_small_letter() -> None:
