@@ -150,7 +150,10 @@ def stored_node(source: Aggregate | Trait) -> Aggregate | Trait:
 
 
 class Prospect:
-    """A standing, and happenings at `at_ms` (not before its moment); with a `parent`, after what that one tells."""
+    """A standing, and happenings at `at_ms` (not before its moment); with a `parent`, after what that one tells.
+
+    counted: by aggregate, those of the happenings that it is about, as far as that is known.
+    """
 
     def __init__(
         self,
@@ -162,6 +165,7 @@ class Prospect:
         at_ms: int | None = None,
         parent: Prospect | None = None,
         learned: LearnedModels = NO_MODELS,
+        counted: dict[Aggregate, list[Happening]] | None = None,
     ) -> None:
         self.learned = learned
         self.standing = standing
@@ -170,33 +174,34 @@ class Prospect:
         self.happenings = tuple(happenings)
         self.at_ms = standing.moment_ms if at_ms is None else at_ms
         self._parent = parent
-        self._counted: dict[Aggregate, list[Happening]] = {}
+        self._counted = {} if counted is None else counted
 
     def after(self, happenings: Sequence[Happening], at_ms: int | None = None) -> Prospect:
         """This prospect and then, at its moment or a later one, these happenings."""
+        parent = self if self.happenings else self._parent
+        return self._with(happenings, self.at_ms if at_ms is None else at_ms, parent)
+
+    def put_off(self, at_ms: int) -> Prospect:
+        """The same happenings at another moment."""
+        return self._with(self.happenings, at_ms, self._parent, self._counted)
+
+    def _with(
+        self,
+        happenings: Sequence[Happening],
+        at_ms: int,
+        parent: Prospect | None,
+        counted: dict[Aggregate, list[Happening]] | None = None,
+    ) -> Prospect:
         return Prospect(
             self.standing,
             timezone=self.timezone,
             user_hash=self.user_hash,
             happenings=happenings,
-            at_ms=self.at_ms if at_ms is None else at_ms,
-            parent=self if self.happenings else self._parent,
-            learned=self.learned,
-        )
-
-    def put_off(self, at_ms: int) -> Prospect:
-        """The same happenings at another moment."""
-        later = Prospect(
-            self.standing,
-            timezone=self.timezone,
-            user_hash=self.user_hash,
-            happenings=self.happenings,
             at_ms=at_ms,
-            parent=self._parent,
+            parent=parent,
             learned=self.learned,
+            counted=counted,
         )
-        later._counted = self._counted
-        return later
 
     def reader(self, t_ms: int, units: Mapping[str, UnitState]) -> Read:
         """Gives the value of each source at a moment, with the user standing so with segments and tiers."""
