@@ -56,7 +56,9 @@ __all__ = [
     "History",
     "Present",
     "Value",
+    "conjunction",
     "counted_events",
+    "negation",
     "units_inside",
     "value_of",
     "walk",
@@ -110,10 +112,10 @@ def value_of(node: Node, history: History, now_ms: int, event: Event | None = No
         case NumberValue():
             return float(node.value)
         case And():
-            return _all(value_of(operand, history, now_ms, event) for operand in node.operands)
+            return conjunction(value_of(operand, history, now_ms, event) for operand in node.operands)
         case Or():
-            known = _all(_not(value_of(operand, history, now_ms, event)) for operand in node.operands)
-            return _not(known)
+            known = conjunction(negation(value_of(operand, history, now_ms, event)) for operand in node.operands)
+            return negation(known)
         case TextValue():
             return cut_text(node.value)
         case BooleanValue():
@@ -159,7 +161,7 @@ def value_of(node: Node, history: History, now_ms: int, event: Event | None = No
             found = any(operand == value_of(choice, history, now_ms, event) for choice in node.choices)
             return found is not node.negated
         case Not():
-            return _not(value_of(node.operand, history, now_ms, event))
+            return negation(value_of(node.operand, history, now_ms, event))
         case TagName():
             raise ValueError(f"tag {node.name!r} is not resolved")
         case _:
@@ -247,12 +249,13 @@ def _number(value: Value) -> float | int:
     return value
 
 
-def _not(value: Value) -> bool | None:
+def negation(value: Value) -> bool | None:
+    """`not` in three-valued logic."""
     return None if value is None else value is False
 
 
-def _all(values: Iterable[Value]) -> bool | None:
-    """False if any is false, else missing if any is missing, else true."""
+def conjunction(values: Iterable[Value]) -> bool | None:
+    """`and` of any number: false if one is false (later ones are not asked), else unknown if one is, else true."""
     known: bool | None = True
     for value in values:
         if value is False:

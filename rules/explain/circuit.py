@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from rules.catalog import Catalog, Segment, Tier
 from rules.explain.prospect import Prospect, UnitState
 from rules.explain.quantiles import NO_MODELS, LearnedModels
-from rules.explain.values import both, opposite, sources_of
-from rules.interpret import Value
+from rules.explain.values import sources_of
+from rules.interpret import Value, conjunction, negation
 from rules.nodes import And, Level, Membership, Node, Not, Or
 
 __all__ = ["Circuit", "Play", "Units", "has_moved", "leaves_of"]
@@ -133,11 +133,11 @@ class Play:
     def holds(self, node: Node, t_ms: int, units: Units) -> Value:
         """What a condition says at a moment."""
         if isinstance(node, And):
-            return both(self.holds(operand, t_ms, units) for operand in node.operands)
+            return conjunction(self.holds(operand, t_ms, units) for operand in node.operands)
         if isinstance(node, Or):
-            return opposite(both(opposite(self.holds(operand, t_ms, units)) for operand in node.operands))
+            return negation(conjunction(negation(self.holds(operand, t_ms, units)) for operand in node.operands))
         if isinstance(node, Not):
-            return opposite(self.holds(node.operand, t_ms, units))
+            return negation(self.holds(node.operand, t_ms, units))
         return self.verdict(node, t_ms, units)
 
     def wants(self, segment: Segment, t_ms: int, units: Units) -> bool:

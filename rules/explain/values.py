@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from rules.interpret import PRESENT, Value
+from rules.interpret import PRESENT, Value, conjunction, negation
 from rules.nodes import (
     Aggregate,
     Among,
@@ -37,7 +37,7 @@ from rules.nodes import (
     children,
 )
 
-__all__ = ["Read", "Source", "both", "evaluate", "opposite", "sources_of", "typed"]
+__all__ = ["Read", "Source", "evaluate", "sources_of", "typed"]
 
 Source = Aggregate | Trait | Property | Membership | Level | Days | ClusterOf | ScoreOf | QuantileOf
 """What an expression reads; all else is computed from it."""
@@ -82,11 +82,11 @@ def evaluate(node: Node, read: Read) -> Value:
                 return None
             return any(value == evaluate(choice, read) for choice in node.choices) is not node.negated
         case And():
-            return both(evaluate(operand, read) for operand in node.operands)
+            return conjunction(evaluate(operand, read) for operand in node.operands)
         case Or():
-            return opposite(both(opposite(evaluate(operand, read)) for operand in node.operands))
+            return negation(conjunction(negation(evaluate(operand, read)) for operand in node.operands))
         case Not():
-            return opposite(evaluate(node.operand, read))
+            return negation(evaluate(node.operand, read))
         case TagName():
             raise ValueError(f"tag {node.name!r} is not resolved")
         case _:
@@ -99,22 +99,6 @@ def typed(value: Value, kind: Kind) -> Value:
         return value
     found = Kind.BOOLEAN if isinstance(value, bool) else Kind.STRING if isinstance(value, str) else Kind.NUMBER
     return None if value is PRESENT or found is not kind else value
-
-
-def both(values: Iterable[Value]) -> bool | None:
-    """`and` of any number: false if one is false (later ones are not asked), else unknown if one is, else true."""
-    known: bool | None = True
-    for value in values:
-        if value is False:
-            return False
-        if value is None:
-            known = None
-    return known
-
-
-def opposite(value: Value) -> bool | None:
-    """`not` in three-valued logic."""
-    return None if value is None else value is False
 
 
 def sources_of(node: Node) -> Iterator[Source]:
