@@ -278,10 +278,7 @@ class Levers:
             for name in names:
                 del draft.properties[name]
             return
-        low = 0
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if does_with(middle) else (low, middle)
+        low = _last(does_with, 0, high)
         does_with(low)
         for name in names:
             draft.details[name] = f"{name} of at most {amount_text(low / _CENT)}" if low else f"{name} of 0"
@@ -289,10 +286,7 @@ class Levers:
     def _bound_from_below(
         self, draft: Draft, names: Sequence[str], does_with: Callable[[int], bool], high: int
     ) -> None:
-        low = high // 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if does_with(middle) else (middle, high)
+        high = _last(lambda cents: not does_with(cents), high // 2, high) + 1
         does_with(high)
         draft.total = None
         sources = [source for goal in draft.goals for source in sources_of(goal.leaf)]
@@ -314,10 +308,7 @@ class Levers:
         low = high = least
         while does_with(high):
             low, high = high, high * 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if does_with(middle) else (low, middle)
-        return low
+        return _last(does_with, low, high)
 
     def _choose_property(self, draft: Draft, lever: Aggregate, does: Callable[[], bool]) -> bool:
         name = lever.property or ""
@@ -382,24 +373,26 @@ def _is_threshold(leaf: Node, names: Sequence[str]) -> bool:
 
 def _least_times(draft: Draft, does: Callable[[], bool], most: int = _MOST_TIMES) -> bool:
     """The smallest number of events that does, from the draft's own on."""
-    low = draft.times - 1
-    high = draft.times
-    while True:
-        draft.times = high
-        if does():
-            break
+
+    def does_not(times: int) -> bool:
+        draft.times = times
+        return not does()
+
+    low, high = draft.times - 1, draft.times
+    while does_not(high):
         if high > most:
             return False
         low, high = high, high * 2
+    draft.times = _last(does_not, low, high) + 1
+    return True
+
+
+def _last(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The last number for which something holds, found by halving: it does for `low`, and does not for `high`."""
     while high - low > 1:
         middle = (low + high) // 2
-        draft.times = middle
-        if does():
-            high = middle
-        else:
-            low = middle
-    draft.times = high
-    return True
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def properties_meeting(where: Node | None) -> dict[str, Value] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules.explain.circuit import Circuit, Play, Units, has_moved
@@ -30,23 +30,6 @@ class _Tried:
     later: dict[int, str | None] = field(default_factory=dict)
 
 
-def _key(happening: Happening) -> Hashable:
-    """What tells a happening from others, values with their types: true is no 1 here."""
-    properties, traits = (
-        frozenset((name, type(value), value) for name, value in values.items())
-        for values in (happening.properties, happening.traits)
-    )
-    return (
-        happening.event,
-        properties,
-        traits,
-        happening.times,
-        happening.fresh,
-        happening.leading,
-        happening.hour,
-    )
-
-
 def place_of(state: UnitState) -> str:
     """`in`, `out`, or the level."""
     return state.level or ("in" if state.inside else "out")
@@ -65,13 +48,11 @@ class Trials:
         self.base = base
         self.at_ms = prospect.at_ms
         self._place = units[circuit.name]
-        self._tried: dict[tuple[Hashable, ...], _Tried] = {}
+        self._tried: dict[str, _Tried] = {}
 
     def at_once(self, happenings: Sequence[Happening]) -> str | None:
         """Where happenings bring the user at their own moment; None: nowhere else."""
-        play = Play(self.circuit, self.prospect.after(happenings), is_brief=True)
-        state = play.settle(self.units, self.at_ms)[self.circuit.name]
-        return place_of(state) if has_moved(self._place, state) else None
+        return self._brought(self.prospect.after(happenings), self.units)
 
     def in_time(self, happenings: Sequence[Happening]) -> tuple[Move, Play] | None:
         """The move that happenings bring at their moment, or some time after while no other event comes."""
@@ -97,7 +78,7 @@ class Trials:
 
     def _try(self, happenings: Sequence[Happening]) -> _Tried:
         """Have happenings come now. Different goals are often met by the same ones, which are tried but once."""
-        key = tuple(_key(happening) for happening in happenings)
+        key = repr(happenings)  # in which true is not 1
         if key not in self._tried:
             play = Play(self.circuit, self.prospect.after(happenings))
             moved = play.next_move(self.units)
@@ -110,8 +91,12 @@ class Trials:
         units = self.units
         if len(self.circuit.order) > 1:
             units = self.base.units_before(units, at_ms + 1)
-        play = Play(self.circuit, tried.play.prospect.put_off(at_ms), is_brief=True)
-        state = play.settle(units, at_ms)[self.circuit.name]
+        return self._brought(tried.play.prospect.put_off(at_ms), units)
+
+    def _brought(self, prospect: Prospect, units: Units) -> str | None:
+        """Where a prospect's happenings bring the user at their own moment; None: nowhere else."""
+        play = Play(self.circuit, prospect, is_brief=True)
+        state = play.settle(units, prospect.at_ms)[self.circuit.name]
         return place_of(state) if has_moved(self._place, state) else None
 
     def spoilers(self, play: Play, move: Move, then: Sequence[Happening] = ()) -> Iterator[str | None]:
