@@ -341,7 +341,7 @@ class _Definer:
     # What is said
 
     def _report(self, scalar: Scalar, flaws: tuple[Flaw, ...], remark: str) -> None:
-        for plain_flaw in dict.fromkeys(flaws) if flaws else ():
+        for plain_flaw in dict.fromkeys(flaws):
             # A template's flaw is reported for the first of its uses.
             if (id(scalar), plain_flaw) in self._reported:
                 continue

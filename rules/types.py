@@ -191,7 +191,7 @@ class _Resolver:
                 expected = f"at most {MAX_TEXT_BYTES} bytes of UTF-8"
                 self._flaw(ProblemCode.TEXT_TOO_LONG, message, span, clip(node.value), expected)
                 return None
-            return self._of_kind(span, node if span is node.span else TextValue(node.value, span), Kind.STRING, want)
+            return self._of_kind(span, TextValue(node.value, span), Kind.STRING, want)
         try:
             return DurationValue(parse_duration(node.value), span)
         except DurationError as error:

@@ -21,7 +21,6 @@ from rules.checking.domains import (
     numbers_compared,
     numbers_domain,
     texts_domain,
-    whole_numbers,
 )
 from rules.checking.quantities import A_NUMBER, A_STRING, Look, Relation, constant_of_node, is_small
 from rules.checking.relations import PRESENT
@@ -208,7 +207,7 @@ class Conditions:
         whole, has_whole_numbers = self._quantities.universes[place]
         left = whole & values
         if has_whole_numbers:
-            left = Domain(left.bits, whole_numbers(left.numbers), left.texts, left.texts_out)
+            left = left.with_whole_numbers()
         if left.is_empty:
             return NEVER_MET
         return ALWAYS_MET if left == whole else Within(place, left)

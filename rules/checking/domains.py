@@ -86,6 +86,10 @@ class Domain(NamedTuple):
     def __sub__(self, other: Domain) -> Domain:
         return self & ~other
 
+    def with_whole_numbers(self) -> Domain:
+        """The same of a quantity whose numbers are whole: each interval ends at a whole number."""
+        return Domain(self.bits, whole_numbers(self.numbers), self.texts, self.texts_out)
+
     def is_inside(self, other: Domain) -> bool:
         """Whether every value of this set is in the other."""
         return (self - other).is_empty

@@ -20,7 +20,6 @@ from rules.checking.domains import (
     flags_domain,
     numbers_compared,
     numbers_domain,
-    whole_numbers,
 )
 from rules.checking.quantities import A_NUMBER, A_STRING, Look, reach
 from rules.checking.relations import PRESENT
@@ -81,7 +80,7 @@ class Domains:
         self.spend(1 + len(before.numbers) // 8 + len(before.texts) // 8)
         left = before & values
         if self._universes[place][1] and left.numbers:
-            left = Domain(left.bits, whole_numbers(left.numbers), left.texts, left.texts_out)
+            left = left.with_whole_numbers()
         if left.is_empty:
             raise Impossible
         if left != before:
